@@ -1,0 +1,69 @@
+"""A node host's composition root: `python -m agencies SETTINGS.json` runs 1..n nodes.
+
+In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped on request, 2 settings,
+6 the arrangement is not to be believed or has another entry for us.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from agencies.errors import NodeError
+from agencies.node import Node, Place
+from agencies.settings import HostSettings
+from schemas.arrangement import ArrangementError
+from schemas.clock import SystemClock
+from schemas.entropy import SystemEntropy
+from schemas.ids import Digest
+from schemas.logs import set_up_logging
+from schemas.model import BadSettings, parse_settings
+
+log = logging.getLogger("entente.agencies")
+
+
+async def serve(settings: HostSettings) -> None:
+    """Run all nodes until SIGTERM or SIGINT; the first that dies ends the host."""
+    place = Place(settings.bootstrap, settings.prefix, Digest(bytes.fromhex(settings.genesis)))
+    clock, entropy = SystemClock(), SystemEntropy()
+    nodes = asyncio.ensure_future(_run_all([Node(n, place, clock, entropy) for n in settings.nodes]))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, nodes.cancel)
+    try:
+        await nodes
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+async def _run_all(nodes: list[Node]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for node in nodes:
+            group.create_task(node.run(), name=node.agency)
+
+
+def main() -> int:
+    """Run and turn errors into exit codes."""
+    if len(sys.argv) != 2:
+        print("usage: python -m agencies SETTINGS.json", file=sys.stderr)
+        return 2
+    set_up_logging()
+    try:
+        settings = parse_settings(HostSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
+    except (OSError, BadSettings) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(settings))
+    except BaseExceptionGroup as group:
+        known, other = group.split((NodeError, ArrangementError))
+        if other is not None:
+            raise
+        log.critical("%s", known)
+        return 6
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""What can go wrong in a node, by what the caller does next."""
+
+
+class NodeError(Exception):
+    """Base of the node's own errors. `retriable`: the same act may be tried again."""
+
+    retriable = False
+
+
+class DraftRefused(NodeError):
+    """The draft cannot be sealed as it is; the message names portion and field."""
+
+
+class RestoredCopy(NodeError):
+    """The outbox is older than what this agency has published: it was restored. Nothing may be published."""
+
+
+class NotOurEntry(NodeError):
+    """The arrangement's entry for this agency is not what its own keystore says."""
+
+
+class PositionMoved(NodeError):
+    """Another process moved the inbox's position: two nodes share one store."""

@@ -1,0 +1,158 @@
+"""The node's Kafka: a relay that never gives up the oldest bytes, and a reader that is never rebuilt.
+
+- The relay is not idempotent and has one request in flight: number n is sent only after n-1 is in the log, so
+  the log is the outbox plus repeats, which admission drops (kafka-notes 9, "Relay").
+- The reader keeps its place in the node's own SQL and never commits offsets to Kafka.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+_REQUEST_MS = 2500
+_MAX_BATCH = 950_000
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the cluster. `tls`: mutual, with the agency's own certificate."""
+
+    bootstrap: str
+    tls: ssl.SSLContext
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One message as read. `bare`: it has neither key nor headers."""
+
+    partition: int
+    offset: int
+    value: bytes
+    bare: bool
+
+
+async def up(connection: Connection) -> None:
+    """Return once a bootstrap server answers a TLS handshake."""
+    while True:
+        for server in connection.bootstrap.split(","):
+            host, _, port = server.rpartition(":")
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(host, int(port), ssl=connection.tls)
+                    writer.transport.abort()
+                    return
+        await asyncio.sleep(0.1)
+
+
+class Sender:
+    """A producer for one topic, one request in flight."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=connection.bootstrap,
+            security_protocol="SSL",
+            ssl_context=connection.tls,
+            acks="all",
+            enable_idempotence=False,
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=3000,
+            max_batch_size=_MAX_BATCH,
+            max_request_size=_MAX_BATCH + 50_000,
+        )
+
+    async def start(self) -> None:
+        await up(self._connection)
+        await asyncio.wait_for(self._producer.start(), 20)
+
+    async def send(self, topic: str, value: bytes) -> int:
+        """Write one message and return its offset. Raises: anything; the caller sends the same bytes again."""
+        batch = self._producer.create_batch()
+        if batch.append(key=None, value=value, timestamp=None) is None:
+            raise ValueError(f"a message of {len(value)} bytes fits into no batch")
+        batch.close()
+        sent = await asyncio.wait_for(self._producer.send_batch(batch, topic, partition=0), 5)
+        return int((await asyncio.wait_for(sent, 5)).offset)
+
+    async def stop(self) -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.stop(), 2)
+
+
+class Reader:
+    """A read_committed consumer of given partitions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=connection.bootstrap,
+            security_protocol="SSL",
+            ssl_context=connection.tls,
+            group_id=None,
+            isolation_level="read_committed",
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=3000,
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+        )
+
+    async def start(self) -> None:
+        await up(self._connection)
+        await asyncio.wait_for(self._consumer.start(), 20)
+
+    def assign(self, topic: str, offsets: dict[int, int]) -> None:
+        """Read the topic's partitions from the given offsets."""
+        self._consumer.assign([TopicPartition(topic, p) for p in offsets])
+        for partition, offset in offsets.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def poll(self, most: int = 200) -> list[Delivered]:
+        """Messages in the order of their partitions; empty after 200 ms."""
+        data = await self._consumer.getmany(timeout_ms=200, max_records=most)
+        return [
+            Delivered(tp.partition, m.offset, m.value or b"", m.key is None and not m.headers)
+            for tp, messages in data.items()
+            for m in messages
+        ]
+
+    def rewind(self, topic: str, offsets: dict[int, int]) -> None:
+        """Go back to where SQL says we are, after a batch that could not be stored."""
+        for partition, offset in offsets.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def span(self, topic: str, partition: int = 0) -> tuple[int, int]:
+        """First offset there is, and the end of what is committed."""
+        tp = TopicPartition(topic, partition)
+        begin = await asyncio.wait_for(self._consumer.beginning_offsets([tp]), 10)
+        end = await asyncio.wait_for(self._consumer.end_offsets([tp]), 10)
+        return int(begin[tp]), int(end[tp])
+
+    async def position(self, topic: str, partition: int = 0) -> int:
+        return int(await asyncio.wait_for(self._consumer.position(TopicPartition(topic, partition)), 10))
+
+    async def stop(self) -> None:
+        """Close within 2 s or leave it (H6)."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._consumer.stop(), 2)
+
+
+async def read_all(connection: Connection, topic: str, start: int = 0) -> AsyncIterator[Delivered]:
+    """Every committed message of partition 0 that is there now, from `start`."""
+    reader = Reader(connection)
+    await reader.start()
+    try:
+        begin, end = await reader.span(topic)
+        reader.assign(topic, {0: max(begin, start)})
+        while await reader.position(topic) < end:
+            for message in await reader.poll(1000):
+                yield message
+    finally:
+        await reader.stop()

@@ -1,0 +1,179 @@
+"""An agency's node: everything between its analysts, its store and the cluster, put together.
+
+On start it migrates its store, verifies the arrangement from the pinned genesis, checks its own entry,
+compares its outbox with its lane's tail and ledger, opens the inbox, and only then publishes. From a restored
+older copy it publishes nothing: sequence numbers would be used twice.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import func, insert, select
+
+from agencies.errors import NotOurEntry, RestoredCopy
+from agencies.inbox import Inbox, Judge, read_chains
+from agencies.kafka import Connection, Reader, read_all, up
+from agencies.keystore import Keystore
+from agencies.opening import Opener
+from agencies.outbox import Outbox, Relay, last_sequence
+from agencies.receipts import Receipts
+from agencies.sealing import Sealer
+from agencies.settings import NodeSettings, PlanSettings
+from agencies.simulation.plan import planned_draft
+from agencies.store import Store
+from agencies.store.tables import alarms, published
+from schemas.arrangement import Arrangement, ArrangementError, verify_genesis, verify_successor
+from schemas.clock import Clock
+from schemas.entropy import Entropy
+from schemas.envelope import RecordEntry, parse_submission_entry
+from schemas.frames import BadFrame, parse_parcel
+from schemas.ids import AgencyId, Digest
+from schemas.ledger import Admitted, LeafEntry, Quarantined, parse_leaf, parse_ledger_entry
+from schemas.topics import arrangement_topic, deliver_topic, ledger_topic, submit_topic
+from schemas.verdicts import Alarm
+
+log = logging.getLogger("entente.agencies.node")
+
+_TAIL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node lives: cluster, topic prefix and the root of trust."""
+
+    bootstrap: str
+    prefix: str
+    genesis: Digest
+
+
+class Node:
+    """One agency's node, run until cancelled. A loop that dies ends the node, loudly."""
+
+    def __init__(self, settings: NodeSettings, place: Place, clock: Clock, entropy: Entropy) -> None:
+        self.agency: AgencyId = settings.agency
+        self._settings = settings
+        self._place = place
+        self._clock = clock
+        self._entropy = entropy
+
+    async def run(self) -> None:
+        """Open everything in order, then run the loops. Raises: `NodeError`, `ArrangementError`."""
+        s, place = self._settings, self._place
+        keys = Keystore(s.keys)
+        tls = ssl.create_default_context(cafile=s.keys / "ca.pem")
+        tls.load_cert_chain(s.keys / "tls.pem")
+        connection = Connection(place.bootstrap, tls)
+        async with Store(s.store) as store:
+            await up(connection)
+            arrangement = await self._arrangement(connection)
+            self._check_entry(arrangement, keys)
+            opener = Opener(s.agency, arrangement.domains, keys.opening)
+            judge = Judge(s.agency, arrangement, opener, await store.run(read_chains))
+            shards = arrangement.directory.shards
+            inbox = Inbox(store, connection, deliver_topic(s.agency, place.prefix), shards, judge)
+            outbox = Outbox(
+                store,
+                Sealer(s.agency, arrangement, keys.signing, self._entropy),
+                arrangement.directory,
+            )
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(inbox.run())
+                try:
+                    await self._check_tail(connection, store)
+                except RestoredCopy as error:
+                    log.critical("%s: %s; it receives, but publishes nothing", s.agency, error)
+                    await store.run(partial(_raise_alarm, detail=str(error)))
+                    return  # the task group goes on with the inbox
+                relay = Relay(store, connection, submit_topic(s.agency, place.prefix), outbox.wake)
+                receipts = Receipts(store, outbox, self._clock, self._entropy, inbox.stored)
+                for loop in (outbox.run(), relay.run(), receipts.run()):
+                    loops.create_task(loop)
+                if s.plan is not None:
+                    loops.create_task(self._play(s.plan, outbox, store, arrangement))
+                log.info("%s: node runs", s.agency)
+
+    async def _arrangement(self, connection: Connection) -> Arrangement:
+        """The newest version, verified along its chain from the pinned genesis."""
+        current: Arrangement | None = None
+        async for message in read_all(connection, arrangement_topic(self._place.prefix)):
+            if current is None:
+                current = verify_genesis(message.value, self._place.genesis)
+            else:
+                current = verify_successor(message.value, current)
+        if current is None:
+            raise ArrangementError("the arrangement topic holds no version")
+        return current
+
+    def _check_entry(self, arrangement: Arrangement, keys: Keystore) -> None:
+        entry = arrangement.body.keys.get(self.agency)
+        if entry is None:
+            raise NotOurEntry(f"the arrangement has no entry for '{self.agency}'")
+        if entry.signing.public() != keys.signing.public or entry.opening.public() != keys.opening.public:
+            raise NotOurEntry(f"the arrangement's keys for '{self.agency}' are not those of its keystore")
+
+    async def _check_tail(self, connection: Connection, store: Store) -> None:
+        """Raises: `RestoredCopy` if lane or ledger know a later sequence than the outbox."""
+        prefix = self._place.prefix
+        ours = await store.run(last_sequence)
+        seen = 0
+        for value in await _tail(connection, submit_topic(self.agency, prefix)):
+            with contextlib.suppress(BadFrame):
+                parcel = parse_parcel(value)
+                count = sum(isinstance(_entry(data), RecordEntry) for data in parcel.entries)
+                seen = max(seen, parcel.first + count - 1)
+        for value in await _tail(connection, ledger_topic(self.agency, prefix)):
+            for data in parse_parcel(value).entries:
+                entry = parse_ledger_entry(data)
+                leaf = parse_leaf(entry.leaf) if isinstance(entry, LeafEntry) else None
+                if isinstance(leaf, Admitted | Quarantined) and leaf.sequence is not None:
+                    seen = max(seen, leaf.sequence)
+        if seen > ours:
+            raise RestoredCopy(f"sequence {seen} was published, this store knows {ours}")
+
+    async def _play(self, plan: PlanSettings, outbox: Outbox, store: Store, arrangement: Arrangement) -> None:
+        """Play the plan from where the outbox has it; a restart neither skips nor repeats a record."""
+        done = await store.run(lambda c: c.scalar(select(func.max(published.c.plan_index))))
+        start = 0 if done is None else int(done) + 1
+        waiting: deque[asyncio.Future[None]] = deque()
+        begun = time.monotonic()
+        for index in range(start, plan.records):
+            if plan.per_second is not None:
+                await asyncio.sleep(max(0.0, begun + (index - start) / plan.per_second - time.monotonic()))
+            draft = planned_draft(
+                self.agency, arrangement.directory, plan.seed, index, self._clock, self._entropy
+            )
+            waiting.append(await outbox.put(draft, index))
+            while waiting and waiting[0].done():
+                waiting.popleft().result()  # a refused draft of our own plan is a fault, not a shrug
+        for kept in waiting:
+            await kept
+        log.info("%s: plan of %d records is in the outbox", self.agency, plan.records)
+
+
+def _entry(data: bytes) -> object:
+    with contextlib.suppress(BadFrame):
+        return parse_submission_entry(data)
+    return None
+
+
+def _raise_alarm(connection: SqlConnection, detail: str) -> None:
+    now = time.time_ns() // 1_000_000
+    connection.execute(insert(alarms).values(alarm=Alarm.RESTORED_COPY, detail=detail, at_ms=now))
+
+
+async def _tail(connection: Connection, topic: str) -> list[bytes]:
+    """The last messages of a topic's partition 0."""
+    reader = Reader(connection)
+    await reader.start()
+    try:
+        _, end = await reader.span(topic)
+    finally:
+        await reader.stop()
+    return [m.value async for m in read_all(connection, topic, max(0, end - _TAIL))]

@@ -1,0 +1,225 @@
+"""Opening: from a delivery's bytes to verified content, step by step, trusting nobody on the way.
+
+- The originator's seal and path vouch for the manifest; the manifest for each commitment; a commitment for
+  label, key and ciphertext. The broker is believed only in what its certificate says it released.
+- A step that fails for the record refuses the delivery; one that fails for a portion refuses that portion,
+  and the others are opened.
+- Nothing rests on a portion that is absent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import ValidationError
+
+from agencies.keystore import OpeningKey
+from schemas.arrangement import Arrangement
+from schemas.canonical import Domains
+from schemas.capsules import capsule_digest, capsule_info, parse_capsule
+from schemas.certificate import Act, Certificate
+from schemas.envelope import (
+    DeliveryEntry,
+    Manifest,
+    ReleasedPortion,
+    dek_commitment,
+    handling_digest,
+    manifest_digest,
+    parse_manifest,
+    parse_wrap_content,
+    portion_ad,
+    portion_commitment,
+    record_leaf,
+    wrap_ad,
+)
+from schemas.frames import BadFrame
+from schemas.hpke import SUITE
+from schemas.ids import AgencyId, Digest
+from schemas.labels import Handling, UnknownCode, parse_handling
+from schemas.merkle import path_root
+from schemas.model import Model
+from schemas.records import KINDS
+from schemas.seal import BadSeal, Role, SealVerifier
+from schemas.verdicts import Unopened
+
+_NONCE = bytes(12)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPortion:
+    """A portion in clear, with its handling label and the recipient's own officers named for it."""
+
+    name: str
+    handling: Handling
+    content: Model
+    officers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDelivery:
+    """What a delivery held: portions that opened, and portions that did not with their reasons."""
+
+    manifest: Manifest
+    digest: Digest
+    portions: tuple[OpenedPortion, ...]
+    failed: tuple[tuple[str, Unopened], ...]
+
+
+def unpad(padded: bytes) -> bytes:
+    """The content before padding. Raises: `ValueError` for padding that `pad` does not make."""
+    size = int.from_bytes(padded[:4], "big")
+    content, rest = padded[4 : 4 + size], padded[4 + size :]
+    if len(content) != size or rest.strip(b"\0"):
+        raise ValueError("padding is not zeros after the stated length")
+    return content
+
+
+class Opener:
+    """Opens deliveries for one agency. Remembers KEKs in memory only."""
+
+    def __init__(self, agency: AgencyId, domains: Domains, key: OpeningKey) -> None:
+        self._agency = agency
+        self._domains = domains
+        self._key = key
+        self._key_id = key.public.key_id(domains)
+        self._keks: dict[Digest, AESGCM] = {}
+
+    def open(
+        self,
+        entry: DeliveryEntry,
+        certificate: Certificate,
+        seals: Sequence[bytes],
+        capsules: Sequence[bytes],
+        windows: SealVerifier,
+        versions: Mapping[Digest, Arrangement],
+    ) -> OpenedDelivery | Unopened:
+        """Verify and open one delivery; the certificate's place in the chain is the inbox's matter."""
+        domains = self._domains
+        # 1: manifest, and what the certificate says of it
+        try:
+            manifest = parse_manifest(entry.manifest)
+        except BadFrame:
+            return Unopened.MALFORMED
+        digest = manifest_digest(domains, entry.manifest)
+        if certificate.act is not Act.DELIVERY or certificate.recipient != self._agency:
+            return Unopened.NOT_FOR_US
+        named = (certificate.originator, certificate.record_id, certificate.manifest)
+        if named != (manifest.originator, manifest.record_id, digest):
+            return Unopened.BAD_CERTIFICATE
+        if Digest(certificate.arrangement) not in versions:
+            return Unopened.BAD_CERTIFICATE
+        # 2: the originator's window seal, and the path to it (RFC 6962 2.1.1)
+        if entry.seal >= len(seals):
+            return Unopened.MALFORMED
+        try:
+            seal = windows.verify(seals[entry.seal])
+        except BadFrame:
+            return Unopened.BAD_SEAL
+        except BadSeal as error:
+            return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
+        if seal.owner != manifest.originator or seal.role is not Role.WINDOW:
+            return Unopened.UNKNOWN_SIGNER
+        if path_root(record_leaf(domains, digest), entry.path) != seal.root:
+            return Unopened.BAD_PATH
+        # 3: each portion for itself
+        opened, failed, released = [], [], set()
+        for portion in entry.portions:
+            commitment, label = self._commitment(manifest, portion)
+            released.add(commitment)
+            if commitment not in manifest.commitments or commitment not in certificate.released:
+                failed.append((portion.name, Unopened.BAD_COMMITMENT))
+                continue
+            result = self._open_portion(manifest, portion, commitment, label, capsules)
+            if isinstance(result, Unopened):
+                failed.append((portion.name, result))
+            else:
+                opened.append(result)
+        # 4: nothing that was certified as released is missing
+        missing = set(certificate.released) - released
+        if missing and not failed:
+            failed.append(("", Unopened.BAD_CERTIFICATE))
+        return OpenedDelivery(manifest, digest, tuple(opened), tuple(failed))
+
+    def _commitment(self, manifest: Manifest, portion: ReleasedPortion) -> tuple[Digest, Digest]:
+        label = handling_digest(self._domains, portion.handling)
+        commitment = portion_commitment(
+            self._domains,
+            manifest.originator,
+            manifest.record_id,
+            portion.salt,
+            portion.name,
+            label,
+            portion.routing,
+            portion.dek_commitment,
+            portion.ciphertext,
+        )
+        return commitment, label
+
+    def _open_portion(
+        self,
+        manifest: Manifest,
+        portion: ReleasedPortion,
+        commitment: Digest,
+        label: Digest,
+        capsules: Sequence[bytes],
+    ) -> OpenedPortion | Unopened:
+        domains = self._domains
+        # a: the capsule gives the pair's KEK (RFC 9180 6.1)
+        if portion.capsule >= len(capsules):
+            return Unopened.BAD_CAPSULE
+        capsule = capsule_digest(domains, capsules[portion.capsule])
+        kek = self._kek(manifest, capsule, capsules[portion.capsule])
+        if kek is None:
+            return Unopened.BAD_CAPSULE
+        # b: the wrap gives the DEK and our own named officers
+        associated = wrap_ad(
+            domains, manifest.originator, manifest.record_id, commitment, self._agency, capsule
+        )
+        try:
+            inner = parse_wrap_content(kek.decrypt(portion.wrap[:12], portion.wrap[12:], associated))
+        except (InvalidTag, BadFrame):
+            return Unopened.BAD_WRAP
+        # c: the DEK is the one committed to; AES-GCM alone would not tell
+        if dek_commitment(domains, inner.dek) != portion.dek_commitment:
+            return Unopened.BAD_COMMITMENT
+        # d: the content
+        associated = portion_ad(domains, manifest.originator, manifest.record_id, portion.name, label)
+        try:
+            padded = AESGCM(inner.dek).decrypt(_NONCE, portion.ciphertext, associated)
+        except InvalidTag:
+            return Unopened.BAD_CIPHERTEXT
+        # e: the content is what the kind's portion says it is
+        kind = KINDS.get(manifest.kind)
+        spec = None if kind is None else kind.portions.get(portion.name)
+        if spec is None:
+            return Unopened.BAD_CONTENT
+        try:
+            handling = parse_handling(portion.handling)
+            content = spec.content.model_validate_json(unpad(padded))
+        except (UnknownCode, ValidationError, ValueError, msgspec.MsgspecError, RecursionError):
+            return Unopened.BAD_CONTENT
+        return OpenedPortion(portion.name, handling, content, inner.officers)
+
+    def _kek(self, manifest: Manifest, digest: Digest, data: bytes) -> AESGCM | None:
+        known = self._keks.get(digest)
+        if known is not None:
+            return known
+        try:
+            capsule = parse_capsule(data)
+        except BadFrame:
+            return None
+        ours = (manifest.originator, self._agency, self._key_id)
+        if (capsule.originator, capsule.recipient, capsule.recipient_key) != ours:
+            return None
+        info = capsule_info(
+            self._domains, capsule.originator, capsule.recipient, capsule.recipient_key, capsule.epoch
+        )
+        try:
+            key = SUITE.decrypt(capsule.sealed, self._key.hpke, info)
+            kek = AESGCM(key)
+        except (InvalidTag, ValueError):
+            return None
+        self._keks[digest] = kek
+        return kek

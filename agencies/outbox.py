@@ -1,0 +1,245 @@
+"""The outbox: drafts become sealed windows in SQL, and the relay sends their bytes until the log has them.
+
+- Sequence numbers, the parcel's bytes and what was published are kept in one transaction, before anything is
+  sent; the bytes never change, so a resend is identical.
+- A window closes at the first of 20 ms, 256 leaves, 700 KB. Records stand before controls in it.
+- The queue is bounded: who drafts faster than the outbox takes, waits.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import func, insert, select, update
+
+from agencies.drafting import Draft, check
+from agencies.errors import DraftRefused
+from agencies.kafka import Connection, Sender
+from agencies.sealing import ClosedRecord, Control, Sealer, content_bytes
+from agencies.store import Store
+from agencies.store.tables import chains, outbox, published
+from schemas.directory import Directory
+from schemas.frames import MAX_RECORD
+from schemas.merkle import BATCH_LEAVES
+
+log = logging.getLogger("entente.agencies.outbox")
+
+_WINDOW_S = 0.020
+_WINDOW_BYTES = 700_000
+_QUEUE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """A receipt's control message, and the chain position that it makes known in the same transaction."""
+
+    control: Control
+    lane: str
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    what: Draft | Receipted
+    plan_index: int | None
+    kept: "asyncio.Future[None]"
+
+
+@dataclass(slots=True)
+class _Window:
+    """A window in the making. `first`: the sequence number of its first record."""
+
+    first: int
+    items: list[_Item] = field(default_factory=list)
+    records: list[tuple[ClosedRecord, int | None]] = field(default_factory=list)
+    receipts: list[Receipted] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.items) >= BATCH_LEAVES or self.size >= _WINDOW_BYTES
+
+
+class Outbox:
+    """Seals what is handed in, in order, and keeps it. `run` is its loop; `wake` is set when there is more to send."""
+
+    def __init__(self, store: Store, sealer: Sealer, directory: Directory) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._directory = directory
+        self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
+        self.wake = asyncio.Event()
+
+    async def put(self, draft: Draft, plan_index: int | None = None) -> "asyncio.Future[None]":
+        """Hand in a draft, waiting for room. The future is done once the record is sealed and kept.
+
+        Raises: `DraftRefused`, here or by the future.
+        """
+        check(draft, self._directory)
+        return await self._put(draft, plan_index)
+
+    async def put_receipt(self, receipted: Receipted) -> "asyncio.Future[None]":
+        """Hand in a receipt; the future is done once it is sealed and kept."""
+        return await self._put(receipted, None)
+
+    async def _put(self, what: Draft | Receipted, plan_index: int | None) -> "asyncio.Future[None]":
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Item(what, plan_index, kept))
+        return kept
+
+    async def run(self) -> None:
+        """Seal windows for ever."""
+        last = await self._store.run(last_sequence)
+        held: _Item | None = None
+        while True:
+            window = _Window(last + 1)
+            self._add(window, held or await self._queue.get())
+            held = None
+            deadline = asyncio.get_running_loop().time() + _WINDOW_S
+            while not window.full and held is None:
+                item = await self._next(deadline)
+                if item is None:
+                    break
+                if not self._add(window, item):
+                    held = item
+            if window.items:
+                await self._keep(window)
+                last += len(window.records)
+
+    async def _next(self, deadline: float) -> _Item | None:
+        if not self._queue.empty():
+            return self._queue.get_nowait()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._queue.get()
+        except TimeoutError:
+            return None
+
+    def _add(self, window: _Window, item: _Item) -> bool:
+        """Close the item into the window. False: it must wait for the next one, this one would be too large."""
+        if isinstance(item.what, Receipted):
+            window.receipts.append(item.what)
+            window.size += len(item.what.control.body) + 400
+        else:
+            try:
+                record = self._sealer.close_record(item.what, window.first + len(window.records))
+                if record.size > MAX_RECORD:
+                    raise DraftRefused(f"a record of {record.size} bytes is over the limit of {MAX_RECORD}")
+            except Exception as error:  # what is wrong with one draft is told to its sender, not to the loop
+                item.kept.set_exception(error)
+                return True
+            if window.items and window.size + record.size > _WINDOW_BYTES:
+                return False
+            window.records.append((record, item.plan_index))
+            window.size += record.size
+        window.items.append(item)
+        return True
+
+    async def _keep(self, window: _Window) -> None:
+        """Seal and store one window, all of it or nothing."""
+        try:
+            data = self._sealer.seal_window(
+                [record for record, _ in window.records], [r.control for r in window.receipts], window.first
+            )
+            await self._store.run(lambda c: _insert(c, data, window.records, window.receipts))
+        except BaseException:
+            self._sealer.forget_keys()  # the capsules of this window never left
+            raise
+        for item in window.items:
+            if not item.kept.done():
+                item.kept.set_result(None)
+        self.wake.set()
+
+
+def last_sequence(connection: SqlConnection) -> int:
+    """The last sequence number that the outbox has given away; 0 before the first."""
+    return int(connection.scalar(select(func.max(published.c.sequence))) or 0)
+
+
+def _insert(
+    connection: SqlConnection,
+    data: bytes,
+    records: Sequence[tuple[ClosedRecord, int | None]],
+    receipts: Sequence[Receipted],
+) -> None:
+    sealed_at_ms = time.time_ns() // 1_000_000
+    result = connection.execute(insert(outbox).values(bytes=data, sealed_at_ms=sealed_at_ms))
+    parcel = result.inserted_primary_key[0]  # type: ignore[index]  # never None after an INSERT
+    if records:
+        rows = [
+            {
+                "manifest": record.digest,
+                "record_id": record.draft.record_id,
+                "sequence": record.sequence,
+                "revision": record.draft.revision,
+                "kind": record.draft.kind,
+                "created_s": record.draft.created_s,
+                "parcel": parcel,
+                "entry": entry,
+                "plan_index": plan_index,
+                "portions": json.dumps(
+                    {p.name: json.loads(content_bytes(p.content)) for p in record.draft.portions},
+                    ensure_ascii=False,
+                ),
+            }
+            for entry, (record, plan_index) in enumerate(records)
+        ]
+        connection.execute(insert(published), rows)
+    for receipted in receipts:
+        connection.execute(
+            update(chains).where(chains.c.lane == receipted.lane).values(receipted=receipted.upto)
+        )
+
+
+class Relay:
+    """Sends the outbox's parcels, the oldest unacknowledged first, the same bytes for ever."""
+
+    def __init__(self, store: Store, connection: Connection, topic: str, wake: asyncio.Event) -> None:
+        self._store = store
+        self._connection = connection
+        self._topic = topic
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Relay for ever; the same producer object recovers from every outage."""
+        sender = Sender(self._connection)
+        try:
+            await sender.start()
+            while True:
+                self._wake.clear()
+                row = await self._store.run(_oldest_unsent)
+                if row is None:
+                    await self._wake.wait()
+                    continue
+                parcel, data = row
+                offset = await self._send(sender, data)
+                await self._store.run(partial(_acknowledged, parcel=parcel, offset=offset))
+        finally:
+            await sender.stop()
+
+    async def _send(self, sender: Sender, data: bytes) -> int:
+        while True:
+            try:
+                return await sender.send(self._topic, data)
+            except Exception as error:  # any failure means: not known to be in the log, so send it again
+                log.warning("resending a parcel (%s)", type(error).__name__)
+                await asyncio.sleep(0.1)
+
+
+def _oldest_unsent(connection: SqlConnection) -> tuple[int, bytes] | None:
+    row = connection.execute(
+        select(outbox.c.parcel, outbox.c.bytes)
+        .where(outbox.c.offset.is_(None))
+        .order_by(outbox.c.parcel)
+        .limit(1)
+    ).first()
+    return None if row is None else (int(row.parcel), bytes(row.bytes))
+
+
+def _acknowledged(connection: SqlConnection, parcel: int, offset: int) -> None:
+    connection.execute(update(outbox).where(outbox.c.parcel == parcel).values(offset=offset))

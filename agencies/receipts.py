@@ -1,0 +1,140 @@
+"""Receipts: what we tell originators we stored, and what recipients tell us.
+
+- At most one a lane and second; each covers an interval (after, upto] of the chain (lane, us), with the numbers
+  in it that could not be stored and why.
+- Forwarded by the broker, judged here: a receipt is believed if its sender's window seal covers it.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import select
+
+from agencies.outbox import Outbox, Receipted
+from agencies.sealing import Control
+from agencies.store import Store
+from agencies.store.tables import chains, quarantine, reception_log
+from schemas.canonical import Domains
+from schemas.clock import Clock
+from schemas.controls import ControlCode, Receipt, ReceiptException, parse_receipt, receipt_bytes
+from schemas.entropy import Entropy
+from schemas.envelope import ControlEntry, control_leaf
+from schemas.frames import BadFrame
+from schemas.ids import AgencyId, new_record_id
+from schemas.merkle import path_root
+from schemas.seal import BadSeal, Role, SealVerifier
+from schemas.verdicts import Alarm, Unopened
+
+log = logging.getLogger("entente.agencies.receipts")
+
+_EVERY_S = 1.0
+_MISSING = Alarm.CHAIN_BREAK
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedReceipt:
+    """A receipt whose sender is proven."""
+
+    id: bytes
+    recipient: str
+    receipt: Receipt
+
+    def row(self, now: int) -> dict[str, object]:
+        """As the originator's store keeps it."""
+        return {
+            "id": self.id,
+            "recipient": self.recipient,
+            "after": self.receipt.after,
+            "upto": self.receipt.upto,
+            "head": self.receipt.head,
+            "exceptions": json.dumps([[e.number, e.reason] for e in self.receipt.exceptions]),
+            "received_at_ms": now,
+        }
+
+
+def judge_receipt(
+    entry: ControlEntry, seals: Sequence[bytes], windows: SealVerifier, domains: Domains, us: AgencyId
+) -> JudgedReceipt | Unopened:
+    """Verify a forwarded control message as a receipt about our lane."""
+    if entry.code != ControlCode.RECEIPT:
+        return Unopened.UNKNOWN_CONTROL
+    if entry.seal >= len(seals):
+        return Unopened.MALFORMED
+    try:
+        seal = windows.verify(seals[entry.seal])
+        receipt = parse_receipt(entry.body)
+    except BadFrame:
+        return Unopened.BAD_RECEIPT
+    except BadSeal as error:
+        return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
+    leaf = control_leaf(domains, entry.code, entry.id, entry.body)
+    if seal.role is not Role.WINDOW or path_root(leaf, entry.path) != seal.root:
+        return Unopened.BAD_PATH
+    if receipt.lane != us or receipt.after >= receipt.upto or seal.owner == us:
+        return Unopened.BAD_RECEIPT
+    return JudgedReceipt(entry.id, seal.owner, receipt)
+
+
+class Receipts:
+    """Writes a receipt for every lane that moved, through the outbox."""
+
+    def __init__(
+        self, store: Store, outbox: Outbox, clock: Clock, entropy: Entropy, stored: asyncio.Event
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._entropy = entropy
+        self._stored = stored
+
+    async def run(self) -> None:
+        """Receipt what was stored, for ever."""
+        while True:
+            for receipt in await self._store.run(due):
+                control = Control(
+                    ControlCode.RECEIPT, new_record_id(self._clock, self._entropy), receipt_bytes(receipt)
+                )
+                await (await self._outbox.put_receipt(Receipted(control, receipt.lane, receipt.upto)))
+            await asyncio.sleep(_EVERY_S)  # the promised rate; a second's deliveries share a receipt
+            await self._stored.wait()
+            self._stored.clear()
+
+
+def due(connection: SqlConnection) -> list[Receipt]:
+    """A receipt for each lane whose chain has moved since the last one."""
+    moved = connection.execute(
+        select(chains.c.lane, chains.c.receipted, chains.c.number, chains.c.digest)
+        .where(chains.c.number > chains.c.receipted)
+        .order_by(chains.c.lane)
+    ).all()
+    return [
+        Receipt(
+            r.lane,
+            r.receipted,
+            r.number,
+            bytes(r.digest),
+            _exceptions(connection, r.lane, r.receipted, r.number),
+        )
+        for r in moved
+    ]
+
+
+def _exceptions(connection: SqlConnection, lane: str, after: int, upto: int) -> tuple[ReceiptException, ...]:
+    log_numbers = select(reception_log.c.number).where(
+        reception_log.c.lane == lane, reception_log.c.number > after, reception_log.c.number <= upto
+    )
+    stored = {int(n) for n in connection.scalars(log_numbers)}
+    reasons = {
+        int(r.number): str(r.reason)
+        for r in connection.execute(
+            select(quarantine.c.number, quarantine.c.reason).where(
+                quarantine.c.lane == lane, quarantine.c.number > after, quarantine.c.number <= upto
+            )
+        )
+    }
+    missing = [n for n in range(after + 1, upto + 1) if n not in stored]
+    return tuple(ReceiptException(n, reasons.get(n, _MISSING)) for n in missing[:4096])

@@ -1,0 +1,276 @@
+"""Sealing: portions encrypted, keys wrapped for exactly the audience, a window signed.
+
+- A portion is encrypted under a fresh key with a fixed nonce: `close` makes the key and returns it, and nothing
+  here ever encrypts under a given one.
+- The audience is releasable-to less the sender, the suspended and whom the protection gate bars: for a barred
+  agency no wrap is ever made, whatever any rule says.
+- Order of making: DEK, portion commitment, wrap, audience, broker-only slot, decoys, sort, manifest.
+- KEKs live in memory only; a restart makes new ones. A capsule travels with the first wraps that name it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from agencies.drafting import Draft, DraftPortion
+from schemas.arrangement import Arrangement
+from schemas.audience import audience, named_officers
+from schemas.capsules import EPOCH_S, Capsule, capsule_bytes, capsule_digest, capsule_info
+from schemas.entropy import Entropy
+from schemas.envelope import (
+    SLOTS,
+    Addressee,
+    BrokerOnly,
+    ControlEntry,
+    Manifest,
+    PortionSlot,
+    RecordEntry,
+    WrapContent,
+    broker_only_commitment,
+    control_leaf,
+    decoy_commitment,
+    dek_commitment,
+    frame_bytes,
+    handling_digest,
+    manifest_digest,
+    portion_ad,
+    portion_commitment,
+    record_leaf,
+    routing_digest,
+    wrap_ad,
+    wrap_content_bytes,
+)
+from schemas.frames import Parcel, pack_parcel
+from schemas.hpke import SUITE
+from schemas.ids import AgencyId, Digest
+from schemas.keys import SigningPair
+from schemas.labels import handling_bytes, routing_bytes
+from schemas.model import Model
+from schemas.records import bears_persons
+from schemas.seal import Role, seal_leaves
+
+#: Each DEK encrypts once, so the nonce can be a constant. NIST SP 800-38D 8.2 asks for unique (key, nonce).
+_NONCE = bytes(12)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed portion: ciphertext, and the key that only wraps will carry."""
+
+    dek: bytes
+    ciphertext: bytes
+
+
+def pad(content: bytes) -> bytes:
+    """u32 length, content, zeros to 4 + 256 x 2^k bytes: length tells little of what is inside."""
+    size = 256
+    while size < len(content):
+        size *= 2
+    return len(content).to_bytes(4, "big") + content.ljust(size, b"\0")
+
+
+def content_bytes(content: Model) -> bytes:
+    """Content as it is encrypted: JSON in UTF-8, keys in the model's order."""
+    return json.dumps(content.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def close(content: bytes, associated: bytes, entropy: Entropy) -> Closed:
+    """Encrypt under a fresh data key and return both. AES-256-GCM, NIST SP 800-38D."""
+    dek = entropy.random(32)
+    return Closed(dek, AESGCM(dek).encrypt(_NONCE, pad(content), associated))
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRecord:
+    """A record that lacks only its path in a window."""
+
+    draft: Draft
+    sequence: int
+    manifest: bytes
+    digest: Digest
+    portions: tuple[PortionSlot, ...]
+    broker_only_salt: bytes
+    broker_only: bytes
+    decoys: tuple[bytes, ...]
+    wraps: tuple[bytes, ...]
+    capsules: tuple[Digest, ...]
+    """Capsules that its wraps name."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control message before it is sealed."""
+
+    code: str
+    id: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Kek:
+    cipher: AESGCM
+    digest: Digest
+
+
+class Sealer:
+    """Closes records and seals windows for one agency under one version of the arrangement."""
+
+    def __init__(
+        self, agency: AgencyId, arrangement: Arrangement, pair: SigningPair, entropy: Entropy
+    ) -> None:
+        self._agency = agency
+        self._arrangement = arrangement
+        self._domains = arrangement.domains
+        self._pair = pair
+        self._entropy = entropy
+        self._keks: dict[tuple[AgencyId, int], _Kek] = {}
+        self._unsent: dict[Digest, bytes] = {}
+
+    def forget_keys(self) -> None:
+        """Make new KEKs from now on: after a window with capsules in it could not be kept."""
+        self._keks.clear()
+        self._unsent.clear()
+
+    def close_record(self, draft: Draft, sequence: int) -> ClosedRecord:
+        """Close every portion and wrap its key for each agency of its audience."""
+        domains, originator = self._domains, self._agency
+        slots, commitments, addressees, wraps = [], [], [], []
+        for portion in draft.portions:
+            slot, commitment, dek = self._close_portion(draft, portion)
+            slots.append(slot)
+            commitments.append(commitment)
+            for recipient in self._audience(draft, portion):
+                officers = named_officers(portion.label, recipient)
+                kek = self._kek(recipient, draft.created_s)
+                nonce = self._entropy.random(12)
+                associated = wrap_ad(domains, originator, draft.record_id, commitment, recipient, kek.digest)
+                inner = wrap_content_bytes(WrapContent(dek, officers))
+                wrap = nonce + kek.cipher.encrypt(nonce, inner, associated)
+                wraps.append(wrap)
+                addressees.append(Addressee(portion.name, recipient, sha256(wrap).digest(), kek.digest))
+        broker_only = frame_bytes(
+            BrokerOnly(
+                sequence,
+                draft.revision,
+                tuple(p.name for p in draft.portions),
+                self._arrangement.digest,
+                tuple(addressees),
+            )
+        )
+        salt = self._entropy.random(16)
+        commitments.append(broker_only_commitment(domains, originator, draft.record_id, salt, broker_only))
+        decoys = tuple(self._entropy.random(16) for _ in range(SLOTS - len(commitments)))
+        commitments += (decoy_commitment(domains, originator, draft.record_id, decoy) for decoy in decoys)
+        manifest = frame_bytes(
+            Manifest(originator, draft.record_id, draft.kind, draft.created_s, tuple(sorted(commitments)))
+        )
+        return ClosedRecord(
+            draft,
+            sequence,
+            manifest,
+            manifest_digest(domains, manifest),
+            tuple(slots),
+            salt,
+            broker_only,
+            decoys,
+            tuple(wraps),
+            tuple(dict.fromkeys(Digest(a.capsule) for a in addressees)),
+            _size(slots, broker_only, wraps),
+        )
+
+    def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
+        domains = self._domains
+        handling, routing = handling_bytes(portion.label.handling), routing_bytes(portion.label.routing)
+        label = handling_digest(domains, handling)
+        associated = portion_ad(domains, self._agency, draft.record_id, portion.name, label)
+        closed = close(content_bytes(portion.content), associated, self._entropy)
+        slot = PortionSlot(
+            portion.name,
+            self._entropy.random(16),
+            handling,
+            self._entropy.random(16),
+            routing,
+            dek_commitment(domains, closed.dek),
+            closed.ciphertext,
+        )
+        commitment = portion_commitment(
+            domains,
+            self._agency,
+            draft.record_id,
+            slot.salt,
+            slot.name,
+            label,
+            routing_digest(domains, slot.routing_salt, routing),
+            slot.dek_commitment,
+            closed.ciphertext,
+        )
+        return slot, commitment, closed.dek
+
+    def _audience(self, draft: Draft, portion: DraftPortion) -> list[AgencyId]:
+        return sorted(
+            audience(
+                portion.label,
+                bears_persons(draft.kind, portion.name),
+                self._agency,
+                self._arrangement.directory,
+                draft.created_s * 1000,
+            )
+        )
+
+    def _kek(self, recipient: AgencyId, created_s: int) -> _Kek:
+        """The KEK for a recipient in the epoch of the record's creation; its capsule at first use."""
+        epoch = created_s // EPOCH_S
+        found = self._keks.get((recipient, epoch))
+        if found is None:
+            domains = self._domains
+            public = self._arrangement.body.keys[recipient].opening.public()
+            key_id = public.key_id(domains)
+            key = self._entropy.random(32)
+            info = capsule_info(domains, self._agency, recipient, key_id, epoch)
+            sealed = SUITE.encrypt(key, public.hpke, info)  # RFC 9180 6.1, single shot
+            data = capsule_bytes(Capsule(self._agency, recipient, key_id, epoch, sealed))
+            found = _Kek(AESGCM(key), capsule_digest(domains, data))
+            self._keks[recipient, epoch] = found
+            self._unsent[found.digest] = data
+        return found
+
+    def seal_window(self, records: Sequence[ClosedRecord], controls: Sequence[Control], first: int) -> bytes:
+        """One parcel: all records, then all controls, under one seal. `first`: sequence of the first record.
+
+        Raises: `ValueError` for an empty window or one of more than 256 leaves.
+        """
+        domains = self._domains
+        leaves = [record_leaf(domains, r.digest) for r in records]
+        leaves += [control_leaf(domains, c.code, c.id, c.body) for c in controls]
+        seal, paths = seal_leaves(
+            domains, self._arrangement.body.suite, self._pair, Role.WINDOW, leaves, self._entropy
+        )
+        entries = [
+            frame_bytes(
+                RecordEntry(
+                    r.manifest, path, r.portions, r.broker_only_salt, r.broker_only, r.decoys, r.wraps
+                )
+            )
+            for r, path in zip(records, paths, strict=False)
+        ]
+        entries += [
+            frame_bytes(ControlEntry(c.code, c.id, c.body, path, 0))
+            for c, path in zip(controls, paths[len(records) :], strict=True)
+        ]
+        named = dict.fromkeys(d for r in records for d in r.capsules)
+        capsules = [self._unsent.pop(d) for d in named if d in self._unsent]
+        return pack_parcel(Parcel(first, (seal,), tuple(capsules), tuple(entries)))
+
+
+def _size(slots: Sequence[PortionSlot], broker_only: bytes, wraps: Sequence[bytes]) -> int:
+    """About how many bytes the record takes in a parcel, capsules apart."""
+    return (
+        sum(len(s.ciphertext) + len(s.handling) + len(s.routing) + 120 for s in slots)
+        + len(broker_only)
+        + sum(len(w) + 3 for w in wraps)
+        + 1200
+    )

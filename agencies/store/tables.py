@@ -1,0 +1,175 @@
+"""The tables of a node's store, as SQLAlchemy sees them. Alembic makes and changes them; this only names them.
+
+- What was sealed: `outbox`, `published`. What was given: `records`, `portions`, `seals`, `capsules`.
+- `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
+- Digests, ids and frames are raw bytes; instants are milliseconds since the epoch; JSON is text.
+"""
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.types import BigInteger
+
+metadata = MetaData()
+
+#: A counter that SQLite can number by itself, and that is wide enough elsewhere.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("parcel", Counter, primary_key=True, autoincrement=True),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("sealed_at_ms", BigInteger, nullable=False),
+    Column("offset", BigInteger),
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("manifest", LargeBinary, primary_key=True),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("parcel", Counter, ForeignKey("outbox.parcel"), nullable=False),
+    Column("entry", Integer, nullable=False),
+    Column("plan_index", BigInteger),
+    Column("portions", Text, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("originator", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("admitted_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("originator", "record_id", "manifest"),
+)
+
+portions = Table(
+    "portions",
+    metadata,
+    Column("originator", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("portion", Text, nullable=False),
+    Column("tlp", Text, nullable=False),
+    Column("retain_until", Integer, nullable=False),
+    Column("handling", Text, nullable=False),
+    Column("officers", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("originator", "record_id", "manifest", "portion"),
+)
+
+reception_log = Table(
+    "reception_log",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("lane", Text, nullable=False),
+    Column("number", BigInteger),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("stored", Text, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("manifest_bytes", LargeBinary, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+)
+Index("reception_log_pair", reception_log.c.lane, reception_log.c.manifest)
+Index("reception_log_number", reception_log.c.lane, reception_log.c.number)
+
+seals = Table(
+    "seals",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+capsules = Table(
+    "capsules",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("lane", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("lane", "number"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("entry", Integer),
+    Column("lane", Text),
+    Column("number", BigInteger),
+    Column("record_id", LargeBinary),
+    Column("manifest", LargeBinary),
+    Column("portion", Text),
+    Column("reason", Text, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("receipted", BigInteger, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "partition"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("after", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("exceptions", Text, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("alarm", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)

@@ -1,0 +1,86 @@
+"""The broker's composition root: `python -m broker SETTINGS.json`.
+
+Exit codes: 0 stopped on request, 2 settings, 3 another worker owns the shard, 4 a hung transaction,
+5 the same message failed three times, 6 the arrangement is not to be believed.
+"""
+
+import asyncio
+import logging
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+from broker.errors import HungTransaction, Stuck, Zombie
+from broker.kafka import Connection
+from broker.policy import PolicyError
+from broker.settings import BrokerSettings
+from broker.shard import Shard, ShardSettings
+from schemas.arrangement import ArrangementError
+from schemas.entropy import SystemEntropy
+from schemas.ids import Digest
+from schemas.keys import SigningPair
+from schemas.logs import set_up_logging
+from schemas.model import BadSettings, parse_settings
+
+log = logging.getLogger("entente.broker")
+
+
+async def serve(settings: BrokerSettings) -> None:
+    """Serve one shard until SIGTERM or SIGINT."""
+    tls = ssl.create_default_context(cafile=settings.keys / "ca.pem")
+    tls.load_cert_chain(settings.keys / "tls.pem")
+    pair = SigningPair.from_seeds((settings.keys / "signing.key").read_bytes())
+    settings.state.mkdir(parents=True, exist_ok=True)
+    shard = Shard(
+        ShardSettings(
+            settings.shard,
+            settings.prefix,
+            Digest(bytes.fromhex(settings.genesis)),
+            settings.state / f"index-{settings.shard}.sqlite",
+        ),
+        Connection(settings.bootstrap, tls),
+        pair,
+        SystemEntropy(),
+        on_ready=lambda: print("ready", flush=True),
+    )
+    worker = asyncio.create_task(shard.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.cancel)
+    try:
+        await worker
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+def main() -> int:
+    """Run and turn the broker's errors into exit codes."""
+    if len(sys.argv) != 2:
+        print("usage: python -m broker SETTINGS.json", file=sys.stderr)
+        return 2
+    set_up_logging()
+    try:
+        settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
+    except (OSError, BadSettings) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(settings))
+    except Zombie as error:
+        log.error("%s", error)
+        return 3
+    except HungTransaction as error:
+        log.critical("%s", error)
+        return 4
+    except Stuck as error:
+        log.critical("%s", error)
+        return 5
+    except (ArrangementError, PolicyError) as error:
+        log.critical("%s", error)
+        return 6
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

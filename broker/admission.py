@@ -1,0 +1,289 @@
+"""Admission: from the bytes of a submission to verified envelopes, or a reason for quarantine.
+
+- Pure: bytes, the lane's state and the arrangement in; values out. The steps are numbered as they run.
+- A refusal is a value from a closed list. Nothing is skipped: what one step cannot show is refused.
+- Trust grows by type: `SourceMessage` -> `Window` (seal holds) -> `VerifiedEnvelope` (all eight slots
+  recomputed) -> `AdmittedRecord` (label, times, capsules, audience and revision hold).
+- A sequence number counts only once it is authenticated, i.e. once the slots hold: whatever broken bytes
+  claim, they cannot use up the number of a good record that follows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
+
+from broker.versions import Version
+from schemas.arrangement import Arrangement
+from schemas.audience import audience
+from schemas.canonical import Domains
+from schemas.capsules import capsule_digest, parse_capsule
+from schemas.controls import CARRIED, ControlCode, parse_receipt
+from schemas.envelope import (
+    SLOTS,
+    BrokerOnly,
+    ControlEntry,
+    Manifest,
+    PortionSlot,
+    RecordEntry,
+    broker_only_commitment,
+    control_leaf,
+    decoy_commitment,
+    handling_digest,
+    manifest_digest,
+    parse_broker_only,
+    parse_manifest,
+    portion_commitment,
+    record_leaf,
+    routing_digest,
+)
+from schemas.frames import BadFrame, Parcel, parse_parcel
+from schemas.ids import AgencyId, Digest
+from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
+from schemas.merkle import path_root
+from schemas.records import KINDS
+from schemas.seal import BadSeal, Role, VerifiedSeal
+from schemas.verdicts import Refused
+
+#: How far a record's creation may lie ahead of its admission: clocks differ, 120 s is generous.
+FUTURE_TOLERANCE_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMessage:
+    """One Kafka message of a submit topic, as read. `append_ms` is its LogAppendTime."""
+
+    offset: int
+    append_ms: int
+    value: bytes
+    bare: bool
+    """Neither key nor headers: format 1 has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A submission whose seal holds: its parcel, the root signed, and its well-formed capsules."""
+
+    parcel: Parcel
+    seal: VerifiedSeal
+    seal_bytes: bytes
+    capsules: Mapping[Digest, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedEnvelope:
+    """A record entry whose path and slots hold. `commitments` stand in the order of `entry.portions`."""
+
+    entry: RecordEntry
+    manifest: Manifest
+    digest: Digest
+    broker_only: BrokerOnly
+    commitments: tuple[Digest, ...]
+    routings: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedPortion:
+    """A portion of an admitted record, its label parsed and its audience checked."""
+
+    slot: PortionSlot
+    label: Label
+    bears_persons: bool
+    audience: frozenset[AgencyId]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRecord:
+    """A record that may be decided on."""
+
+    envelope: VerifiedEnvelope
+    portions: tuple[AdmittedPortion, ...]
+
+
+class Known(Protocol):
+    """What admission asks of the lane's past."""
+
+    def capsule(self, digest: Digest) -> bytes | None: ...
+
+    def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
+        """Last admitted revision of the record and its manifest digest."""
+        ...
+
+
+def open_window(
+    message: SourceMessage, lane: AgencyId, version: Version, at_ms: int
+) -> tuple[Window | Refused, Parcel | None]:
+    """Steps 1 to 6, on the whole message. The parcel is returned too where it could be read."""
+    # 1-3: size, magic and version, frame (schemas.frames)
+    try:
+        parcel = parse_parcel(message.value)
+    except BadFrame as error:
+        return Refused(error.code), None
+    # 4: format 1 has neither Kafka keys nor headers
+    if not message.bare:
+        return Refused.KAFKA_KEY_OR_HEADERS, parcel
+    # 5: the topic's owner is active
+    if version.arrangement.directory.suspended(lane, at_ms):
+        return Refused.ORIGINATOR_NOT_ACTIVE, parcel
+    # 6: one window, one seal, signed by the topic's owner
+    if len(parcel.seals) != 1:
+        return Refused.BAD_SEAL, parcel
+    try:
+        seal = version.windows.verify(parcel.seals[0])
+    except BadFrame:
+        return Refused.BAD_SEAL, parcel
+    except BadSeal as error:
+        return (Refused.UNKNOWN_SIGNER if error.unknown_signer else Refused.BAD_SEAL), parcel
+    if seal.owner != lane or seal.role is not Role.WINDOW:
+        return Refused.UNKNOWN_SIGNER, parcel
+    capsules = _capsules(parcel, lane, version.arrangement)
+    return Window(parcel, seal, parcel.seals[0], capsules), parcel
+
+
+def _capsules(parcel: Parcel, lane: AgencyId, arrangement: Arrangement) -> dict[Digest, bytes]:
+    """The capsules that are this lane's and for an agency we know; whatever names another is refused there."""
+    good: dict[Digest, bytes] = {}
+    known = set(arrangement.directory.agency_ids)
+    for data in parcel.capsules:
+        try:
+            capsule = parse_capsule(data)
+        except BadFrame:
+            continue
+        if capsule.originator == lane and capsule.recipient in known:
+            good[capsule_digest(arrangement.domains, data)] = data
+    return good
+
+
+def verify_control(entry: ControlEntry, window: Window, domains: Domains) -> Refused | None:
+    """A control message: its path, its code, and for a receipt its shape. None: it holds."""
+    leaf = control_leaf(domains, entry.code, entry.id, entry.body)
+    if path_root(leaf, entry.path) != window.seal.root:
+        return Refused.BAD_PATH
+    if entry.code not in CARRIED:
+        return Refused.UNKNOWN_CONTROL
+    if entry.code == ControlCode.RECEIPT:
+        try:
+            parse_receipt(entry.body)
+        except BadFrame:
+            return Refused.MALFORMED
+    return None
+
+
+def verify_envelope(
+    entry: RecordEntry, window: Window, lane: AgencyId, domains: Domains
+) -> VerifiedEnvelope | Refused:
+    """Steps 7 to 10: path, manifest, originator, all eight slots, the wraps."""
+    # 7: path. RFC 6962 2.1.1, at the fixed depth of a batch seal
+    digest = manifest_digest(domains, entry.manifest)
+    if path_root(record_leaf(domains, digest), entry.path) != window.seal.root:
+        return Refused.BAD_PATH
+    # 8: manifest, of the lane's own originator
+    try:
+        manifest = parse_manifest(entry.manifest)
+        broker_only = parse_broker_only(entry.broker_only)
+    except BadFrame:
+        return Refused.MALFORMED
+    if manifest.originator != lane:
+        return Refused.WRONG_ORIGINATOR
+    # 9: every slot is opened and recomputed; eight, sorted, all different
+    originator, record_id = manifest.originator, manifest.record_id
+    commitments, routings = [], []
+    for slot in entry.portions:
+        routing = routing_digest(domains, slot.routing_salt, slot.routing)
+        routings.append(routing)
+        commitments.append(
+            portion_commitment(
+                domains,
+                originator,
+                record_id,
+                slot.salt,
+                slot.name,
+                handling_digest(domains, slot.handling),
+                routing,
+                slot.dek_commitment,
+                slot.ciphertext,
+            )
+        )
+    slots = [
+        *commitments,
+        broker_only_commitment(domains, originator, record_id, entry.broker_only_salt, entry.broker_only),
+        *(decoy_commitment(domains, originator, record_id, salt) for salt in entry.decoys),
+    ]
+    if len(set(slots)) != SLOTS or tuple(sorted(slots)) != manifest.commitments:
+        return Refused.BAD_SLOT
+    # 10: the wraps are the ones that the audience names, one each, in its order
+    if len(entry.wraps) != len(broker_only.audience):
+        return Refused.BAD_WRAP
+    for wrap, addressee in zip(entry.wraps, broker_only.audience, strict=True):
+        if sha256(wrap).digest() != addressee.wrap:
+            return Refused.BAD_WRAP
+    return VerifiedEnvelope(entry, manifest, digest, broker_only, tuple(commitments), tuple(routings))
+
+
+def admit(
+    envelope: VerifiedEnvelope,
+    window: Window,
+    known: Known,
+    active: Arrangement,
+    recent: Mapping[Digest, Arrangement],
+    at_ms: int,
+) -> AdmittedRecord | Refused:
+    """Steps 12 to 18, after the sequence (11, in `broker.lane`): what the record says, against the arrangement."""
+    manifest, broker_only = envelope.manifest, envelope.broker_only
+    # 12: kind and portion names are known
+    kind = KINDS.get(manifest.kind)
+    if kind is None:
+        return Refused.UNKNOWN_KIND
+    names = [slot.name for slot in envelope.entry.portions]
+    if len(set(names)) != len(names) or not kind.portions.keys() >= set(names):
+        return Refused.UNKNOWN_PORTION
+    # 13: label codes are of the closed lists
+    try:
+        labels = [
+            Label(parse_handling(s.handling), parse_routing(s.routing)) for s in envelope.entry.portions
+        ]
+    except UnknownCode:
+        return Refused.UNKNOWN_LABEL_CODE
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
+        return Refused.MALFORMED
+    # 14: the version it was sealed under; its labels name only what that and the active version know
+    sealed = recent.get(Digest(broker_only.arrangement))
+    if sealed is None:
+        return Refused.UNKNOWN_VERSION
+    for label in labels:
+        if not (sealed.directory.knows(label.routing) and active.directory.knows(label.routing)):
+            return Refused.LABEL_NOT_IN_ARRANGEMENT
+    bears = [kind.portions[name].bears_persons for name in names]
+    if any(
+        b and not (lb.handling.subjects and lb.handling.origins) for b, lb in zip(bears, labels, strict=True)
+    ):
+        return Refused.INCOMPLETE_LABEL
+    # 15: times
+    created_ms = manifest.created_s * 1000
+    if created_ms > at_ms + FUTURE_TOLERANCE_MS:
+        return Refused.CREATED_IN_FUTURE
+    if any(at_ms // 86_400_000 > label.handling.retain_until for label in labels):
+        return Refused.EXPIRED
+    # 16: every capsule named is known, and is for the one addressed
+    for addressee in broker_only.audience:
+        data = window.capsules.get(Digest(addressee.capsule)) or known.capsule(Digest(addressee.capsule))
+        if data is None or parse_capsule(data).recipient != addressee.recipient:
+            return Refused.UNKNOWN_CAPSULE
+    # 17: the audience is exactly what releasable-to meant when the record was made
+    portions = tuple(
+        AdmittedPortion(slot, label, b, audience(label, b, manifest.originator, sealed.directory, created_ms))
+        for slot, label, b in zip(envelope.entry.portions, labels, bears, strict=True)
+    )
+    expected = {(p.slot.name, recipient) for p in portions for recipient in p.audience}
+    named = {(a.portion, a.recipient) for a in broker_only.audience}
+    if named != expected or len(broker_only.audience) != len(expected):
+        return Refused.AUDIENCE_MISMATCH
+    # 18: revisions follow one another; only an admitted record uses one up
+    last = known.revision(manifest.record_id)
+    if last is not None and broker_only.revision == last[0] and envelope.digest != last[1]:
+        return Refused.EQUIVOCATION
+    if broker_only.revision != (1 if last is None else last[0] + 1):
+        return Refused.BAD_REVISION
+    return AdmittedRecord(envelope, portions)

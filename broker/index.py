@@ -1,0 +1,200 @@
+"""The record index: what a lane's past says about sequences, records, receivers and rulings.
+
+- A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names, through
+  the one function `learn`; nothing is in it that the ledger does not prove.
+- `MemoryIndex` serves tests, audits and the changes of a step that is not committed yet; `SqliteIndex` is the
+  file that the worker keeps. Behind the lane's state it catches up from the ledger, ahead of it it is rebuilt.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from schemas.ids import AgencyId, Digest
+from schemas.ledger import Admitted, LedgerEntry, Quarantined, RulingEntry, parse_leaf
+from schemas.rulings import Ruling, parse_ruling
+from schemas.verdicts import outcome
+
+
+class Index(Protocol):
+    """What a lane asks of its past."""
+
+    def sequence(self, number: int) -> Digest | None:
+        """Manifest digest seen under a sequence number."""
+        ...
+
+    def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
+        """Last admitted revision of a record and its manifest digest."""
+        ...
+
+    def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
+        """Manifest digest of the revision that each recipient holds."""
+        ...
+
+    def ruling(self, digest: Digest) -> bytes | None:
+        """A ruling that the ledger has already."""
+        ...
+
+
+def released_of(leaf: Admitted, rulings: dict[Digest, Ruling]) -> dict[AgencyId, list[str]]:
+    """Names of the portions released to each recipient, as the leaf and its rulings prove it."""
+    released: dict[AgencyId, list[str]] = {}
+    active = set(leaf.active)
+    for portion in leaf.portions:
+        still = set(portion.audience) - set(portion.departed)
+        for verdict in rulings[Digest(portion.ruling)].verdicts:
+            if verdict.recipient in active and outcome(verdict, verdict.recipient in still) is None:
+                released.setdefault(verdict.recipient, []).append(portion.name)
+    return released
+
+
+class MemoryIndex:
+    """The index in memory, optionally as a layer over an older one."""
+
+    def __init__(self, below: Index | None = None) -> None:
+        self._below = below
+        self.sequences: dict[int, Digest] = {}
+        self.revisions: dict[bytes, tuple[int, Digest]] = {}
+        self.receivers: dict[bytes, dict[AgencyId, Digest]] = {}
+        self.rulings: dict[Digest, bytes] = {}
+
+    def sequence(self, number: int) -> Digest | None:
+        found = self.sequences.get(number)
+        return self._below.sequence(number) if found is None and self._below else found
+
+    def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
+        found = self.revisions.get(record_id)
+        return self._below.revision(record_id) if found is None and self._below else found
+
+    def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
+        below = self._below.received(record_id) if self._below else {}
+        return {**below, **self.receivers.get(record_id, {})}
+
+    def ruling(self, digest: Digest) -> bytes | None:
+        found = self.rulings.get(digest)
+        return self._below.ruling(digest) if found is None and self._below else found
+
+    def learn(self, entry: LedgerEntry, digest: Digest | None = None) -> None:
+        """Take in one ledger entry, in ledger order. `digest`: of a ruling entry."""
+        if isinstance(entry, RulingEntry):
+            assert digest is not None
+            self.rulings[digest] = entry.ruling
+            return
+        leaf = parse_leaf(entry.leaf)
+        if isinstance(leaf, Admitted):
+            manifest = Digest(leaf.manifest)
+            self.sequences[leaf.sequence] = manifest
+            self.revisions[leaf.record_id] = (leaf.revision, manifest)
+            rulings = {}
+            for portion in leaf.portions:
+                data = self.ruling(Digest(portion.ruling))
+                if data is None:
+                    raise LookupError(f"ledger leaf {leaf.number} names a ruling that was never written")
+                rulings[Digest(portion.ruling)] = parse_ruling(data)
+            holders = self.receivers.setdefault(leaf.record_id, {})
+            holders.update(dict.fromkeys(released_of(leaf, rulings), manifest))
+        elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
+            self.sequences[leaf.sequence] = Digest(leaf.manifest)
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, leaves INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sequences (lane TEXT, number INTEGER, manifest BLOB NOT NULL,
+    PRIMARY KEY (lane, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revisions (lane TEXT, record_id BLOB, revision INTEGER NOT NULL, manifest BLOB NOT NULL,
+    PRIMARY KEY (lane, record_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS receivers (lane TEXT, record_id BLOB, recipient TEXT, manifest BLOB NOT NULL,
+    PRIMARY KEY (lane, record_id, recipient)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rulings (lane TEXT, digest BLOB, ruling BLOB NOT NULL,
+    PRIMARY KEY (lane, digest)) WITHOUT ROWID;
+"""
+_TABLES = ("lanes", "sequences", "revisions", "receivers", "rulings")
+
+
+class SqliteIndex:
+    """The index of all lanes of a shard in one SQLite file. A cache: `synchronous` is off on purpose."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def lane(self, lane: AgencyId) -> "LaneIndex":
+        """The view of one lane."""
+        return LaneIndex(self._db, lane)
+
+    def leaves(self, lane: AgencyId) -> int:
+        """How many of the lane's ledger leaves the index has taken in."""
+        row = self._db.execute("SELECT leaves FROM lanes WHERE lane = ?", (lane,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def forget(self, lane: AgencyId) -> None:
+        """Drop a lane, to rebuild it from its ledger."""
+        with self._transaction():
+            for table in _TABLES:
+                self._db.execute(f"DELETE FROM {table} WHERE lane = ?", (lane,))  # noqa: S608 - our own table names
+
+    def store(self, changes: Iterable[tuple[AgencyId, int, MemoryIndex]]) -> None:
+        """Write what a committed step, or a piece of the ledger, taught: (lane, leaves in all, changes)."""
+        with self._transaction():
+            for lane, leaves, delta in changes:
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO sequences VALUES (?,?,?)",
+                    [(lane, n, d) for n, d in delta.sequences.items()],
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO revisions VALUES (?,?,?,?)",
+                    [(lane, r, n, d) for r, (n, d) in delta.revisions.items()],
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO receivers VALUES (?,?,?,?)",
+                    [(lane, r, a, d) for r, holders in delta.receivers.items() for a, d in holders.items()],
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO rulings VALUES (?,?,?)",
+                    [(lane, d, data) for d, data in delta.rulings.items()],
+                )
+                self._db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?)", (lane, leaves))
+
+    def _transaction(self) -> sqlite3.Connection:
+        self._db.execute("BEGIN")
+        return self._db
+
+
+class LaneIndex:
+    """One lane of a `SqliteIndex`."""
+
+    def __init__(self, db: sqlite3.Connection, lane: AgencyId) -> None:
+        self._db = db
+        self._lane = lane
+
+    def sequence(self, number: int) -> Digest | None:
+        row = self._db.execute(
+            "SELECT manifest FROM sequences WHERE lane = ? AND number = ?", (self._lane, number)
+        ).fetchone()
+        return None if row is None else Digest(row[0])
+
+    def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
+        row = self._db.execute(
+            "SELECT revision, manifest FROM revisions WHERE lane = ? AND record_id = ?",
+            (self._lane, record_id),
+        ).fetchone()
+        return None if row is None else (int(row[0]), Digest(row[1]))
+
+    def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
+        rows = self._db.execute(
+            "SELECT recipient, manifest FROM receivers WHERE lane = ? AND record_id = ?",
+            (self._lane, record_id),
+        )
+        return {AgencyId(recipient): Digest(manifest) for recipient, manifest in rows}
+
+    def ruling(self, digest: Digest) -> bytes | None:
+        row = self._db.execute(
+            "SELECT ruling FROM rulings WHERE lane = ? AND digest = ?", (self._lane, digest)
+        ).fetchone()
+        return None if row is None else bytes(row[0])

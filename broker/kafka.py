@@ -1,0 +1,207 @@
+"""The broker's Kafka: transactional writes, read_committed readers, and how to survive both failing.
+
+- Every send future is awaited before a commit: aiokafka commits although a batch failed (hazard H1).
+- A producer in doubt is discarded, never stopped: `stop()` waits for brokers that may never come (H3).
+- Nothing here waits without a limit, and nothing here knows what the bytes mean.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from broker.admission import SourceMessage
+
+log = logging.getLogger("entente.broker.kafka")
+
+_MAX_BATCH = 950_000
+_REQUEST_MS = 2500
+_TRANSACTION_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the cluster. `tls`: mutual, with the broker's own certificate."""
+
+    bootstrap: str
+    tls: ssl.SSLContext
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message to write."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+
+
+async def up(connection: Connection) -> None:
+    """Return once a bootstrap server answers a TLS handshake; tries for ever, a server may be away for long."""
+    while True:
+        for server in connection.bootstrap.split(","):
+            host, _, port = server.rpartition(":")
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(host, int(port), ssl=connection.tls)
+                    writer.transport.abort()
+                    return
+        await asyncio.sleep(0.1)
+
+
+class Producer:
+    """One transactional producer. `start` fences every earlier owner of the id; `discard` is its only end."""
+
+    def __init__(self, connection: Connection, transactional_id: str) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=connection.bootstrap,
+            security_protocol="SSL",
+            ssl_context=connection.tls,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=_TRANSACTION_MS,
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=3000,
+            max_batch_size=_MAX_BATCH,
+            max_request_size=_MAX_BATCH + 50_000,
+        )
+
+    async def start(self) -> None:
+        """InitProducerId: ends and fences what an earlier owner left open. Limit: 20 s."""
+        await asyncio.wait_for(self._producer.start(), 20)
+
+    async def transact(self, records: Sequence[Record]) -> None:
+        """Write all records in one transaction, or raise; after an exception the producer must be discarded."""
+        await self._producer.begin_transaction()
+        futures = await self.send(records)
+        results = await asyncio.gather(*futures, return_exceptions=True)
+        for result in results:  # H1: a failed batch does not stop a commit, so look at each
+            if isinstance(result, BaseException):
+                raise result
+        await self._producer.commit_transaction()
+
+    async def send(self, records: Sequence[Record]) -> list["asyncio.Future[object]"]:
+        """Put the records into the open transaction, one batch a partition where they fit."""
+        by_partition: dict[tuple[str, int], list[Record]] = {}
+        for record in records:
+            by_partition.setdefault((record.topic, record.partition), []).append(record)
+        futures = []
+        for (topic, partition), group in by_partition.items():
+            batch = self._producer.create_batch()
+            for record in group:
+                if batch.append(key=record.key, value=record.value, timestamp=None) is None:
+                    batch.close()
+                    futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                    batch = self._producer.create_batch()
+                    if batch.append(key=record.key, value=record.value, timestamp=None) is None:
+                        raise ValueError(f"a message of {len(record.value)} bytes fits into no batch")
+            batch.close()
+            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return futures
+
+    async def discard(self) -> None:
+        """Abandon the producer without a word to the cluster; the next owner's `start` ends what is open.
+
+        aiokafka 0.14.0 has no public way (H3), hence the private names; pinned and tested.
+        """
+        producer = self._producer
+        producer._closed = True
+        sender = producer._sender
+        task = getattr(sender, "_sender_task", None) or getattr(sender, "sender_task", None)
+        for _ in range(3):
+            if task is None or task.done():
+                break
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+        if task is not None and task.done() and not task.cancelled():
+            task.exception()  # retrieved, so that nobody is told of it later
+        with contextlib.suppress(Exception):
+            producer._message_accumulator.fail_all(ConnectionError("producer was discarded"))
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(producer.client.close(), 2)
+
+
+class Reader:
+    """A read_committed consumer of given partitions, which never commits offsets anywhere."""
+
+    def __init__(self, connection: Connection, *, committed: bool = True, fetch_wait_ms: int = 100) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=connection.bootstrap,
+            security_protocol="SSL",
+            ssl_context=connection.tls,
+            group_id=None,
+            isolation_level="read_committed" if committed else "read_uncommitted",
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=3000,
+            fetch_max_wait_ms=fetch_wait_ms,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+        )
+
+    async def start(self) -> None:
+        await asyncio.wait_for(self._consumer.start(), 20)
+
+    def assign(self, positions: dict[tuple[str, int], int]) -> None:
+        """Read the given partitions from the given offsets."""
+        self._consumer.assign([TopicPartition(t, p) for t, p in positions])
+        for (topic, partition), offset in positions.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def poll(self, wait_ms: int, most: int) -> dict[str, list[tuple[SourceMessage, bytes | None]]]:
+        """Messages by topic, with their keys; empty after `wait_ms`."""
+        data = await self._consumer.getmany(timeout_ms=wait_ms, max_records=most)
+        return {
+            partition.topic: [
+                (
+                    SourceMessage(m.offset, m.timestamp, m.value or b"", m.key is None and not m.headers),
+                    m.key,
+                )
+                for m in messages
+            ]
+            for partition, messages in data.items()
+        }
+
+    async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """End offsets: the last stable one for a committed reader, else the high watermark."""
+        wanted = [TopicPartition(t, p) for t, p in partitions]
+        found = await asyncio.wait_for(self._consumer.end_offsets(wanted), 10)
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
+
+    async def start_of(self, topic: str, partition: int) -> int:
+        """The first offset that the partition still has."""
+        tp = TopicPartition(topic, partition)
+        found = await asyncio.wait_for(self._consumer.beginning_offsets([tp]), 10)
+        return int(found[tp])
+
+    async def position(self, topic: str, partition: int) -> int:
+        return int(await asyncio.wait_for(self._consumer.position(TopicPartition(topic, partition)), 10))
+
+    async def stop(self) -> None:
+        """Close within 2 s or leave it: a frozen peer would hold it for 30 s (H6)."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._consumer.stop(), 2)
+
+
+async def read_all(
+    connection: Connection, topic: str, partition: int = 0, start: int | None = None
+) -> AsyncIterator[tuple[SourceMessage, bytes | None]]:
+    """Every committed message of a partition that is there now, from `start` or its beginning."""
+    reader = Reader(connection)
+    await reader.start()
+    try:
+        begin = await reader.start_of(topic, partition)
+        end = (await reader.ends([(topic, partition)]))[topic, partition]
+        reader.assign({(topic, partition): max(begin, start or 0)})
+        while await reader.position(topic, partition) < end:
+            for messages in (await reader.poll(200, 1000)).values():
+                for message in messages:
+                    yield message
+    finally:
+        await reader.stop()

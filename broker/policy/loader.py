@@ -1,0 +1,178 @@
+"""From Cedar text to a policy that may be asked: every duty of the loader, in order.
+
+1. The schema is of the subset and Cedar's parser takes it; its enums equal the closed lists.
+2. Each file is cut into policies; each is parsed alone, so that an error has its line and column.
+3. Annotations: `@id`, `@reason`, `@legal_basis` required, `@obligation` optional, no other; ids are unique.
+4. Only constructs of the subset, only known attributes and ids (Cedar takes an unknown id without a word).
+5. Cedar's own strict validation against the schema, on the text.
+6. What is asked later is built from the very nodes that were checked, keyed by our ids.
+
+Nothing is loaded unless all of it passes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from re import fullmatch
+from typing import Final
+
+import cedarpy
+from cedarpy import pst
+
+from broker.policy.entities import CLOSED_LISTS, schema_faults
+from broker.policy.faults import PolicyError
+from broker.policy.lexer import PolicyText, locate, split
+from broker.policy.reads import Reads, union
+from broker.policy.schema import Schema, parse_schema
+from broker.policy.subset import Checker, Known, OutsideSubset
+from schemas.directory import Directory
+from schemas.ids import RULE_PATTERN, RuleId
+from schemas.verdicts import Effect
+
+REQUIRED: Final = {"id": 60, "reason": 400, "legal_basis": 200}
+"""The annotations that each rule has, and their greatest length: certificates carry ids and reasons."""
+
+OPTIONAL: Final = {"obligation": 400}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, as people read it and as it was checked."""
+
+    id: RuleId
+    effect: Effect
+    reason: str
+    legal_basis: str
+    obligation: str | None
+    file: str
+    line: int
+    reads: Reads = field(repr=False)
+    node: pst.Template = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A checked policy: its rules by id, what they read together, and the engine's handles."""
+
+    rules: Mapping[RuleId, Rule]
+    reads: Reads
+    schema: Schema
+    handle: cedarpy.PolicySet = field(repr=False)
+
+
+def load_policy(
+    sources: Mapping[str, str],
+    schema_text: str,
+    directory: Directory,
+    schema_file: str = "schema.cedarschema",
+) -> Policy:
+    """Check and load the Cedar files of an arrangement (`sources`: text by file name).
+
+    Raises: `PolicyError` with every fault that could be told apart.
+    """
+    schema = parse_schema(schema_text, schema_file)
+    faults = list(schema_faults(schema))
+    if faults:
+        raise PolicyError(faults)
+    known = known_ids(directory)
+    rules: dict[RuleId, Rule] = {}
+    for file in sorted(sources):
+        try:
+            texts = split(file, sources[file])
+        except PolicyError as error:
+            faults.extend(error.faults)
+            continue
+        for text in texts:
+            try:
+                rule = _rule(text, schema, known)
+                first = rules.get(rule.id)
+                if first is not None:
+                    raise _refuse(text, f"the id stands twice; first in {first.file}:{first.line}")
+                rules[rule.id] = rule
+            except PolicyError as error:
+                faults.extend(error.faults)
+    if faults:
+        raise PolicyError(faults)
+    nodes = {str(rule.id): replace(rule.node, id=rule.id) for rule in rules.values()}
+    return Policy(
+        dict(sorted(rules.items())),
+        union(*(rule.reads for rule in rules.values())),
+        schema,
+        cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ())),
+    )
+
+
+def known_ids(directory: Directory) -> Known:
+    """The entity ids that rules may name: those of the directory and of the closed lists."""
+    ids = {name: frozenset(str(member.value) for member in closed) for name, closed in CLOSED_LISTS.items()}
+    ids["Agency"] = frozenset(directory.agency_ids)
+    ids["Community"] = frozenset(c.id for c in directory.communities)
+    return Known(ids)
+
+
+def _refuse(text: PolicyText, message: str) -> PolicyError:
+    return PolicyError([text.fault(message)])
+
+
+def _rule(text: PolicyText, schema: Schema, known: Known) -> Rule:
+    """One policy, parsed and checked. Raises: `PolicyError`."""
+    node = _parse(text)
+    faults = [text.fault(message) for message in _annotation_faults(node.annotations)]
+    try:
+        reads = Checker(schema, known).policy(node)
+    except OutsideSubset as error:
+        faults.append(text.fault(f"not in the allowed subset: {error}"))
+        raise PolicyError(faults) from error
+    verdict = cedarpy.validate_policies(text.text, schema.handle)
+    if not verdict.validation_passed:
+        faults += [text.fault(f"Cedar refuses it: {' '.join(e.error.split())}") for e in verdict.errors]
+    if faults:
+        raise PolicyError(faults)
+    annotations = node.annotations
+    return Rule(
+        RuleId(annotations["id"]),
+        Effect.PERMIT if node.effect == "permit" else Effect.FORBID,
+        annotations["reason"],
+        annotations["legal_basis"],
+        annotations.get("obligation"),
+        text.file,
+        text.line,
+        reads,
+        node,
+    )
+
+
+def _parse(text: PolicyText) -> pst.Template:
+    message = _complaint(text.text)
+    if message is not None:
+        raise PolicyError([text.fault(f"Cedar cannot read it: {message}", locate(text, message, _complaint))])
+    parsed = cedarpy.policies_to_pst(text.text)
+    if parsed.templates or parsed.template_links:
+        raise _refuse(text, "not in the allowed subset: a template ('?principal' or '?resource')")
+    if len(parsed.static_policies) != 1:
+        raise _refuse(text, "a ';' that ends no policy")
+    return next(iter(parsed.static_policies.values()))
+
+
+def _complaint(text: str) -> str | None:
+    """The parser's message, None if it has none."""
+    try:
+        cedarpy.policies_to_pst(text)
+    except ValueError as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _annotation_faults(annotations: Mapping[str, str]) -> list[str]:
+    found = []
+    for name, limit in {**REQUIRED, **OPTIONAL}.items():
+        value = annotations.get(name)
+        if value is None and name in OPTIONAL:
+            continue
+        if not (value or "").strip():
+            found.append(f"the annotation @{name} is missing or empty")
+        elif len(value or "") > limit:
+            found.append(f"the annotation @{name} has more than {limit} characters")
+        elif name == "id" and not fullmatch(RULE_PATTERN, value or ""):
+            found.append(f"the id '{value}' is not of the form {RULE_PATTERN}")
+    unknown = sorted(annotations.keys() - REQUIRED.keys() - OPTIONAL.keys())
+    return found + [f"the annotation @{name} is none that rules have" for name in unknown]

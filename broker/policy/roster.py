@@ -1,0 +1,74 @@
+"""The directory as of one epoch: memberships, postings and suspensions become parents and attributes.
+
+No rule tests a membership or a posting by time; the directory did, before the rules are asked. Between two
+epochs nothing here changes, except that a label names officers and so exposes their agency to where they sit.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from broker.policy.entities import AGENCY, Standing, attributes, values
+from schemas.audience import named_officers
+from schemas.directory import Directory
+from schemas.ids import AgencyId
+from schemas.labels import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One agency as of an epoch. `likeness` is equal for agencies that no rule can tell apart but by name."""
+
+    agency: AgencyId
+    communities: tuple[str, ...]
+    attributes: Mapping[str, object]
+    exposed: frozenset[str] | None
+    likeness: Hashable
+
+    def entity(self) -> dict[str, object]:
+        """The agency in Cedar's JSON."""
+        return {
+            "uid": {"type": "Agency", "id": self.agency},
+            "attrs": self.attributes,
+            "parents": [{"type": "Community", "id": c} for c in self.communities],
+        }
+
+
+class Roster:
+    """Every agency of a directory as of the epoch that holds at an instant."""
+
+    def __init__(
+        self, directory: Directory, at_ms: int, declared: frozenset[str], read: frozenset[str]
+    ) -> None:
+        """`declared`: the schema's attributes of an agency; `read`: those that some rule reads."""
+        self._directory = directory
+        self._at_ms = at_ms
+        self._declared = declared
+        self._read = tuple(sorted(read))
+        communities: dict[AgencyId, list[str]] = {a: [] for a in directory.agency_ids}
+        for community in directory.communities:
+            for member in directory.members(community.id, at_ms):
+                communities[member].append(community.id)
+        self._communities = {a: tuple(sorted(c)) for a, c in communities.items()}
+        self._suspended = {s.agency for s in directory.suspensions if s.holds(at_ms)}
+        self._plain = {a: self._recipient(a, ()) for a in directory.agency_ids}
+
+    def recipients(self, originator: str, label: Label) -> list[Recipient]:
+        """Everyone but the originator, sorted by id, exposed as the label's named officers make them."""
+        found = []
+        for agency, plain in self._plain.items():
+            if agency != originator:
+                officers = named_officers(label, agency) if label.routing.officers else ()
+                found.append(self._recipient(agency, officers) if officers else plain)
+        return found
+
+    def _recipient(self, agency: AgencyId, officers: tuple[str, ...]) -> Recipient:
+        standing = Standing(
+            self._directory.agency(agency),
+            self._directory.exposed_states(agency, self._at_ms, officers),
+            agency in self._suspended,
+        )
+        communities = self._communities[agency]
+        likeness = (communities, values(AGENCY, self._read, standing))
+        return Recipient(
+            agency, communities, attributes(AGENCY, self._declared, standing), standing.exposed, likeness
+        )

@@ -1,0 +1,216 @@
+"""The ruling of a label class: gate and rules for every recipient, remembered by what they read.
+
+- The key holds only what the rules and the gate read; each comparison with the instant is replaced by its
+  truth, memberships and postings by the directory's epoch. Two questions with one key have one answer, so
+  a ruling's bytes do not depend on what was asked before: both caches may forget anything at any time.
+- An id that the arrangement does not know is never asked about: a broad permit would let it pass. Everybody
+  is denied.
+- A hit is a look-up by the label itself; behind it, labels that differ in nothing that is read share a key.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from broker.policy.asking import DENIED, ask
+from broker.policy.entities import PORTION, Portion, expressible, values
+from broker.policy.instants import FIRST_MS, LAST_MS
+from broker.policy.loader import Policy
+from broker.policy.reads import Moment
+from broker.policy.roster import Roster
+from schemas.canonical import Domains
+from schemas.codes import Kind, PortionName
+from schemas.directory import Directory
+from schemas.gate import barred, protected
+from schemas.ids import AgencyId, Digest
+from schemas.labels import Handling, Label, Routing
+from schemas.records import bears_persons
+from schemas.rulings import Ruling, ruling_bytes, ruling_digest
+from schemas.verdicts import Verdict
+
+_VERDICTS: Final = 1_000_000
+"""How many verdicts are remembered at most: some 150 MB."""
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+
+
+@dataclass(slots=True)
+class Stats:
+    """Rulings from memory (`hits`), made anew (`misses`), made anew with a denial for an error (`errors`)."""
+
+    hits: int = 0
+    misses: int = 0
+    errors: int = 0
+
+    @property
+    def hit_rate(self) -> float:
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else 0.0
+
+
+class _Recent(Generic[_K, _V]):
+    """A mapping that forgets what was not asked for longest."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[_K, _V] = OrderedDict()
+
+    def get(self, key: _K) -> _V | None:
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: _K, value: _V) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+
+Answered = tuple[Digest, bytes, Ruling]
+_Asked = tuple[str, str, str, Handling, Routing, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question with everything that its answer rests on."""
+
+    originator: str
+    bears: bool
+    label: Label
+    at_ms: int
+    portion: Portion | None
+    """None if some id is unknown: then nothing is asked and everybody is denied."""
+
+
+class Engine:
+    """Answers for one version of the arrangement. Not for use by several threads at once."""
+
+    def __init__(
+        self,
+        domains: Domains,
+        policy: Policy,
+        directory: Directory,
+        arrangement: Digest,
+        remembered: int | None = None,
+    ) -> None:
+        """`remembered`: how many rulings are kept; by default as many as the memory set aside allows."""
+        remembered = remembered or min(65_536, max(512, _VERDICTS // len(directory.agency_ids)))
+        self.stats = Stats()
+        self._domains = domains
+        self._policy = policy
+        self._directory = directory
+        self._arrangement = arrangement
+        self._declared = frozenset(policy.schema.attributes["principal"])
+        self._portion_read = tuple(sorted(policy.reads.resource))
+        self._moments = sorted(policy.reads.moments, key=lambda m: (m.order, m.attribute or "", m.literal_ms))
+        self._by_label: _Recent[_Asked, tuple[int, int, Answered]] = _Recent(remembered)
+        self._by_key: _Recent[Hashable, Answered] = _Recent(remembered)
+        self._rosters: _Recent[int, Roster] = _Recent(16)
+
+    def rule(
+        self, *, originator: AgencyId, kind: Kind | str, portion: PortionName | str, label: Label, at_ms: int
+    ) -> Answered:
+        """The ruling on a portion: its digest, its bytes and itself; a verdict for all but the originator.
+
+        `at_ms` is the admission time. Unknown ids are denied, not raised.
+        Raises: `ValueError` for an admission time outside years 1 to 9999.
+        """
+        # The parsed values are the key, never their bytes: one value has many encodings on the wire.
+        asked = (originator, kind, portion, label.handling, label.routing, self._directory.epoch_of(at_ms))
+        recent = self._by_label.get(asked)
+        if recent is not None and recent[0] <= at_ms < recent[1]:
+            self.stats.hits += 1
+            return recent[2]
+        question = self._question(originator, kind, portion, label, at_ms)
+        key = self._key(question)
+        answered = self._by_key.get(key)
+        if answered is None:
+            self.stats.misses += 1
+            answered = self._answer(question)
+            self._by_key.put(key, answered)
+        else:
+            self.stats.hits += 1
+        self._by_label.put(asked, (*self._life(question.portion, at_ms), answered))
+        return answered
+
+    def _question(self, originator: str, kind: str, name: str, label: Label, at_ms: int) -> _Question:
+        if not FIRST_MS <= at_ms <= LAST_MS:
+            raise ValueError(f"admission time {at_ms} ms is outside years 1 to 9999")
+        try:
+            bears = bears_persons(kind, name)
+            entry = self._directory.agency(originator)
+        except KeyError:
+            # What is not known may name persons: the protective reading.
+            return _Question(originator, True, label, at_ms, None)
+        portion = Portion(entry, kind, name, bears, label.handling, label.routing)
+        asked = portion if self._directory.knows(label.routing) and expressible(portion) else None
+        return _Question(originator, bears, label, at_ms, asked)
+
+    def _key(self, question: _Question) -> Hashable:
+        """Everything that the answer rests on, and nothing else."""
+        handling, routing, portion = question.label.handling, question.label.routing, question.portion
+        reads = self._policy.reads
+        shut = question.bears and protected(handling)
+        exposing = shut or "exposed_states" in reads.principal or "exposed_known" in reads.principal
+        return (
+            question.originator,
+            self._directory.epoch_of(question.at_ms),
+            frozenset(handling.origins) if shut else None,
+            frozenset(routing.officers) if exposing else None,
+            None
+            if portion is None
+            else (values(PORTION, self._portion_read, portion), *self._truths(portion, question.at_ms)),
+        )
+
+    def _truths(self, portion: Portion, at_ms: int) -> list[bool]:
+        return [moment.truth(at_ms, self._instant(moment, portion)) for moment in self._moments]
+
+    def _life(self, portion: Portion | None, at_ms: int) -> tuple[int, int]:
+        """The half-open span around the instant in which no comparison with it changes its truth."""
+        begin, end = FIRST_MS, LAST_MS + 1
+        if portion is None:
+            return begin, end
+        for moment in self._moments:
+            value = self._instant(moment, portion)
+            for turn in (value, value + 1):
+                if turn <= at_ms:
+                    begin = max(begin, turn)
+                else:
+                    end = min(end, turn)
+        return begin, end
+
+    def _instant(self, moment: Moment, portion: Portion) -> int:
+        if moment.attribute is None:
+            return moment.literal_ms
+        value = PORTION[moment.attribute][1](portion)
+        if not isinstance(value, int):
+            raise TypeError(f"'{moment.attribute}' is compared with the instant and is no datetime")
+        return value
+
+    def _answer(self, question: _Question) -> Answered:
+        recipients = self._roster(question.at_ms).recipients(question.originator, question.label)
+        if question.portion is None:
+            answers = [DENIED] * len(recipients)
+        else:
+            answers = ask(self._policy, recipients, question.portion, question.at_ms)
+        self.stats.errors += DENIED in answers
+        handling = question.label.handling
+        verdicts = tuple(
+            Verdict(r.agency, barred(question.bears, handling, r.exposed), answer.effect, answer.rules)
+            for r, answer in zip(recipients, answers, strict=True)
+        )
+        ruling = Ruling(self._arrangement, verdicts)
+        data = ruling_bytes(ruling)
+        return ruling_digest(self._domains, data), data, ruling
+
+    def _roster(self, at_ms: int) -> Roster:
+        epoch = self._directory.epoch_of(at_ms)
+        roster = self._rosters.get(epoch)
+        if roster is None:
+            roster = Roster(self._directory, at_ms, self._declared, self._policy.reads.principal)
+            self._rosters.put(epoch, roster)
+        return roster

@@ -1,0 +1,130 @@
+"""Release: one recipient's share of a decided record, and its certificate in the recipient's chain.
+
+- A share holds only what was released: no trace of other portions, other recipients or how many there are.
+- Its bytes are a function of the decision and of the chain's head; nothing random enters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from broker.decide import Decision
+from schemas.arrangement import Arrangement
+from schemas.canonical import Domains
+from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
+from schemas.envelope import ReleasedPortion
+from schemas.ids import AgencyId, Digest, RuleId
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A delivery before it is packed: capsules by digest, the window's seal by its bytes."""
+
+    lane: AgencyId
+    number: int
+    head: Digest
+    manifest: bytes
+    path: bytes
+    seal: bytes
+    portions: tuple[tuple[ReleasedPortion, Digest], ...]
+    """Each with its capsule's digest; the index in the frame is set when the parcel is packed."""
+    certificate: bytes
+
+
+def release(
+    decision: Decision,
+    seal: bytes,
+    arrangement: Arrangement,
+    reasons: Mapping[RuleId, str],
+    lane: AgencyId,
+    at_ms: int,
+    heads: Mapping[AgencyId, Head],
+    replaced: Mapping[AgencyId, Digest],
+) -> dict[AgencyId, Share]:
+    """The shares of everyone to whom at least one portion is released, by recipient in order.
+
+    `heads`: the chain heads of (lane, recipient) so far; `replaced`: for each recipient the manifest digest of
+    the earlier revision that it holds.
+    """
+    domains = arrangement.domains
+    by_recipient: dict[AgencyId, list[int]] = {}
+    for i, decided in enumerate(decision.portions):
+        for recipient in decided.released_to:
+            by_recipient.setdefault(recipient, []).append(i)
+    wraps = {
+        (a.portion, a.recipient): (wrap, Digest(a.capsule))
+        for a, wrap in zip(
+            decision.record.envelope.broker_only.audience, decision.record.envelope.entry.wraps, strict=True
+        )
+    }
+    shares = {}
+    for recipient in sorted(by_recipient):
+        indexes = by_recipient[recipient]
+        portions = []
+        for i in indexes:
+            slot = decision.portions[i].portion.slot
+            wrap, capsule = wraps[slot.name, recipient]
+            released = ReleasedPortion(
+                slot.name,
+                slot.salt,
+                slot.handling,
+                decision.record.envelope.routings[i],
+                slot.dek_commitment,
+                slot.ciphertext,
+                wrap,
+                0,
+            )
+            portions.append((released, capsule))
+        certificate = _certificate(
+            domains,
+            decision,
+            indexes,
+            arrangement.digest,
+            reasons,
+            recipient,
+            at_ms,
+            heads[recipient],
+            replaced,
+        )
+        envelope = decision.record.envelope
+        shares[recipient] = Share(
+            lane,
+            heads[recipient].number + 1,
+            certificate_digest(domains, certificate),
+            envelope.entry.manifest,
+            envelope.entry.path,
+            seal,
+            tuple(portions),
+            certificate,
+        )
+    return shares
+
+
+def _certificate(
+    domains: Domains,
+    decision: Decision,
+    indexes: list[int],
+    arrangement: Digest,
+    reasons: Mapping[RuleId, str],
+    recipient: AgencyId,
+    at_ms: int,
+    head: Head,
+    replaced: Mapping[AgencyId, Digest],
+) -> bytes:
+    envelope = decision.record.envelope
+    rules = sorted({r for i in indexes for r in decision.portions[i].ruling.verdict(recipient).rules})
+    return certificate_bytes(
+        Certificate(
+            Act.DELIVERY,
+            recipient,
+            envelope.manifest.originator,
+            envelope.manifest.record_id,
+            envelope.digest,
+            tuple(sorted(envelope.commitments[i] for i in indexes)),
+            arrangement,
+            tuple(DecidedBy(rule, reasons[rule]) for rule in rules),
+            at_ms,
+            replaced.get(recipient, b""),
+            head.number + 1,
+            head.digest,
+        )
+    )

@@ -1,0 +1,37 @@
+"""A version of the arrangement as the broker uses it: verified, with its rules loaded and ready.
+
+Built from the signed bytes alone, so that any two brokers, and any auditor, come to the same engine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from broker.policy import Engine, load_policy
+from schemas.arrangement import Arrangement
+from schemas.ids import Digest, RuleId
+from schemas.seal import SealVerifier
+
+#: How many versions a record may have been sealed under: the active one and the three before it.
+RECENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A verified arrangement with its rule engine and the verifier of its members' seals."""
+
+    arrangement: Arrangement
+    engine: Engine
+    reasons: Mapping[RuleId, str]
+    windows: SealVerifier
+
+
+Versions = Mapping[Digest, Version]
+
+
+def make_version(arrangement: Arrangement) -> Version:
+    """Load the rules of a verified version. Raises: `broker.policy.PolicyError`."""
+    body = arrangement.body
+    policy = load_policy(body.policies, body.schema_text, body.directory)
+    engine = Engine(arrangement.domains, policy, body.directory, arrangement.digest)
+    reasons = {rule.id: rule.reason for rule in policy.rules.values()}
+    return Version(arrangement, engine, reasons, arrangement.window_verifier())

@@ -1,0 +1,28 @@
+"""A command group that imports a command's module when the command is asked for, not before."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+#: Command -> the module whose `app` it is. The order is the one in `entente --help`.
+COMMANDS = {
+    "doctor": "deploy.cli.doctor",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Finds its commands in `COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+        command.name = cmd_name
+        return command

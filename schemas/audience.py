@@ -1,0 +1,44 @@
+"""Who a portion is released to by its originator: releasable-to, expanded at an instant.
+
+One function for both sides: the sealer makes wraps for exactly this audience, and admission refuses a
+record whose audience differs from it. The sender, the suspended and those barred by the gate are out.
+"""
+
+from schemas.directory import Directory
+from schemas.gate import barred
+from schemas.ids import AgencyId
+from schemas.labels import Label, home_of
+
+
+def named_officers(label: Label, recipient: str) -> tuple[str, ...]:
+    """The recipient's own officers named in the routing, in order."""
+    return tuple(sorted(o for o in label.routing.officers if home_of(o) == recipient))
+
+
+def addressed(label: Label, originator: str, directory: Directory, at_ms: int) -> frozenset[AgencyId]:
+    """Agencies that the routing names, directly, by community or by officer, less the sender and the suspended.
+
+    Raises: `KeyError` if the routing names an id that the directory does not have.
+    """
+    routing = label.routing
+    named: set[AgencyId] = {directory.agency(a).id for a in routing.agencies}
+    for community in routing.communities:
+        named |= directory.members(community, at_ms)
+    for officer in routing.officers:
+        if directory.posted(officer, at_ms):
+            named.add(home_of(officer))
+    named.discard(AgencyId(originator))
+    return frozenset(a for a in named if not directory.suspended(a, at_ms))
+
+
+def audience(
+    label: Label, bears_persons: bool, originator: str, directory: Directory, at_ms: int
+) -> frozenset[AgencyId]:
+    """`addressed`, less those that the protection gate bars."""
+    return frozenset(
+        a
+        for a in addressed(label, originator, directory, at_ms)
+        if not barred(
+            bears_persons, label.handling, directory.exposed_states(a, at_ms, named_officers(label, a))
+        )
+    )

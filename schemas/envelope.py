@@ -1,0 +1,270 @@
+"""The envelope of a record: manifest, slots, commitments, wraps, and the entries that carry them.
+
+- A manifest has exactly 8 sorted commitments: portions, one broker-only slot, random decoys. A recipient
+  therefore sees no counter, no list of others and no number of portions.
+- A commitment binds originator, record, portion name, label, key and ciphertext under a random salt
+  (the idea of SD-JWT, RFC 9901), so that withholding a portion leaves the signature valid.
+- The broker gets every slot opened and recomputes it; a recipient gets only the portions released to it.
+- Hashing here is shared by sealing, admission and opening; none of them keeps a variant of its own.
+"""
+
+from hashlib import sha256
+from typing import Annotated, Final
+
+import msgspec
+
+from schemas.canonical import Domains, digest, enc, u64
+from schemas.frames import MAX_PARCEL, parse_frame
+from schemas.ids import (
+    U64,
+    AgencyText,
+    Digest,
+    DigestBytes,
+    OfficerText,
+    RecordIdBytes,
+    Salt,
+)
+from schemas.merkle import PATH_BYTES, leaf_hash
+
+SLOTS: Final = 8
+MAX_PORTIONS: Final = 5
+
+Code = Annotated[str, msgspec.Meta(max_length=40)]
+Ciphertext = Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
+LabelBytes = Annotated[bytes, msgspec.Meta(max_length=16_384)]
+WrapBytes = Annotated[bytes, msgspec.Meta(min_length=12 + 16 + 32, max_length=16_384)]
+Path = Annotated[bytes, msgspec.Meta(min_length=PATH_BYTES, max_length=PATH_BYTES)]
+Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a window's signature reaches. `created_s` is whole seconds, domain time."""
+
+    originator: AgencyText
+    record_id: RecordIdBytes
+    kind: Code
+    created_s: U64
+    commitments: Annotated[tuple[DigestBytes, ...], msgspec.Meta(min_length=SLOTS, max_length=SLOTS)]
+
+
+class PortionSlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A portion as the broker gets it: everything but the key."""
+
+    name: Code
+    salt: Salt
+    handling: LabelBytes
+    routing_salt: Salt
+    routing: LabelBytes
+    dek_commitment: DigestBytes
+    ciphertext: Ciphertext
+
+
+class Addressee(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One (portion, recipient) of the audience, and the wrap and capsule made for it."""
+
+    portion: Code
+    recipient: AgencyText
+    wrap: DigestBytes
+    capsule: DigestBytes
+
+
+class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What only the broker learns of a record."""
+
+    sequence: U64
+    revision: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    changed: Annotated[tuple[Code, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
+    arrangement: DigestBytes
+    audience: Annotated[tuple[Addressee, ...], msgspec.Meta(max_length=4096)]
+
+
+class RecordEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record"):
+    """A record in a submission: all eight slots opened, and the wraps in the order of the audience."""
+
+    manifest: Annotated[bytes, msgspec.Meta(max_length=1024)]
+    path: Path
+    portions: Annotated[tuple[PortionSlot, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
+    broker_only_salt: Salt
+    broker_only: Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
+    decoys: Annotated[tuple[Salt, ...], msgspec.Meta(max_length=SLOTS)]
+    wraps: Annotated[tuple[WrapBytes, ...], msgspec.Meta(max_length=4096)]
+
+
+class ControlEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="control"):
+    """A control message of an agency, opaque but for its code; on submit topics `seal` is 0."""
+
+    code: Code
+    id: RecordIdBytes
+    body: Annotated[bytes, msgspec.Meta(max_length=65_536)]
+    path: Path
+    seal: Index
+
+
+class ReleasedPortion(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A portion as a recipient gets it: routing only as a digest, and its own wrap."""
+
+    name: Code
+    salt: Salt
+    handling: LabelBytes
+    routing: DigestBytes
+    dek_commitment: DigestBytes
+    ciphertext: Ciphertext
+    wrap: WrapBytes
+    capsule: Index
+
+
+class DeliveryEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="delivery"):
+    """One recipient's share of a record, with the certificate of its release."""
+
+    manifest: Annotated[bytes, msgspec.Meta(max_length=1024)]
+    path: Path
+    seal: Index
+    portions: Annotated[tuple[ReleasedPortion, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
+    certificate: Annotated[bytes, msgspec.Meta(max_length=65_536)]
+
+
+class HeadEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="head"):
+    """The head of the chain (lane, you) after this parcel: number and digest of its last certificate."""
+
+    lane: AgencyText
+    number: U64
+    digest: DigestBytes
+    path: Path
+    seal: Index
+
+
+SubmissionEntry = RecordEntry | ControlEntry
+DeliverEntry = DeliveryEntry | HeadEntry | ControlEntry
+
+_encode = msgspec.msgpack.Encoder().encode
+_manifest = msgspec.msgpack.Decoder(Manifest)
+_broker_only = msgspec.msgpack.Decoder(BrokerOnly)
+_submission: msgspec.msgpack.Decoder[SubmissionEntry] = msgspec.msgpack.Decoder(SubmissionEntry)
+_deliver: msgspec.msgpack.Decoder[DeliverEntry] = msgspec.msgpack.Decoder(DeliverEntry)
+
+
+def frame_bytes(
+    frame: Manifest | BrokerOnly | RecordEntry | ControlEntry | DeliveryEntry | HeadEntry,
+) -> bytes:
+    """The bytes of one frame, as they are hashed or put into a parcel."""
+    return _encode(frame)
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Raises: `BadFrame`."""
+    return parse_frame(_manifest, data)
+
+
+def parse_broker_only(data: bytes) -> BrokerOnly:
+    """Raises: `BadFrame`."""
+    return parse_frame(_broker_only, data)
+
+
+def parse_submission_entry(data: bytes) -> SubmissionEntry:
+    """Raises: `BadFrame`."""
+    return parse_frame(_submission, data)
+
+
+def parse_deliver_entry(data: bytes) -> DeliverEntry:
+    """Raises: `BadFrame`."""
+    return parse_frame(_deliver, data)
+
+
+def manifest_digest(domains: Domains, manifest: bytes) -> Digest:
+    """The revision's name: H(domain, manifest as received)."""
+    return digest(domains.manifest, manifest)
+
+
+def handling_digest(domains: Domains, handling: bytes) -> Digest:
+    return digest(domains.handling, handling)
+
+
+def routing_digest(domains: Domains, salt: bytes, routing: bytes) -> Digest:
+    """Salted apart from the commitment: agency sets are few, and a recipient must not search them."""
+    return digest(domains.routing, salt, routing)
+
+
+def dek_commitment(domains: Domains, dek: bytes) -> Digest:
+    """AES-GCM does not commit to its key; this does, and it is checked on opening."""
+    return digest(domains.dek, dek)
+
+
+def portion_commitment(
+    domains: Domains,
+    originator: str,
+    record_id: bytes,
+    salt: bytes,
+    name: str,
+    handling: bytes,
+    routing: bytes,
+    dek: bytes,
+    ciphertext: bytes,
+) -> Digest:
+    """The commitment of a portion. `handling`, `routing`, `dek`: digests; `ciphertext`: the bytes."""
+    return digest(
+        domains.portion,
+        originator.encode(),
+        record_id,
+        salt,
+        name.encode(),
+        handling,
+        routing,
+        dek,
+        sha256(ciphertext).digest(),
+    )
+
+
+def broker_only_commitment(
+    domains: Domains, originator: str, record_id: bytes, salt: bytes, broker_only: bytes
+) -> Digest:
+    return digest(domains.broker_only, originator.encode(), record_id, salt, broker_only)
+
+
+def decoy_commitment(domains: Domains, originator: str, record_id: bytes, salt: bytes) -> Digest:
+    return digest(domains.decoy, originator.encode(), record_id, salt)
+
+
+def portion_ad(domains: Domains, originator: str, record_id: bytes, name: str, handling: bytes) -> bytes:
+    """Associated data of a portion's encryption; `handling` is the digest of the handling label."""
+    return enc(domains.portion_ad, originator.encode(), record_id, name.encode(), handling)
+
+
+def wrap_ad(
+    domains: Domains, originator: str, record_id: bytes, commitment: bytes, recipient: str, capsule: bytes
+) -> bytes:
+    """Associated data of a wrap: it opens for this portion, this recipient and this capsule only."""
+    return enc(domains.wrap_ad, originator.encode(), record_id, commitment, recipient.encode(), capsule)
+
+
+def record_leaf(domains: Domains, manifest: bytes) -> Digest:
+    """The window leaf of a record; `manifest` is the manifest's digest."""
+    return leaf_hash(enc(domains.record_leaf, manifest))
+
+
+def control_leaf(domains: Domains, code: str, control_id: bytes, body: bytes) -> Digest:
+    """The window leaf of a control message, in a domain of its type."""
+    return leaf_hash(enc(domains.control(code), control_id, body))
+
+
+def head_leaf(domains: Domains, lane: str, recipient: str, number: int, head: bytes) -> Digest:
+    """The leaf of a chain head in the broker's seal."""
+    return leaf_hash(enc(domains.head_leaf, lane.encode(), recipient.encode(), u64(number), head))
+
+
+class WrapContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a wrap holds: the data key, and the recipient's own named officers."""
+
+    dek: DigestBytes
+    officers: Annotated[tuple[OfficerText, ...], msgspec.Meta(max_length=256)]
+
+
+_wrap_content = msgspec.msgpack.Decoder(WrapContent)
+
+
+def wrap_content_bytes(content: WrapContent) -> bytes:
+    return _encode(content)
+
+
+def parse_wrap_content(data: bytes) -> WrapContent:
+    """Raises: `BadFrame`."""
+    return parse_frame(_wrap_content, data)

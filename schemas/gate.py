@@ -1,0 +1,44 @@
+"""The protection gate: one predicate, which no sharing rule can override.
+
+Nothing that identifies a person seeking protection, a victim or a minor reaches that person's state of
+origin or an agency exposed to it (Smuggling Protocol Art. 19; non-refoulement).
+
+- Which portions bear persons is marked by the record kind's schema, never by the analyst.
+- Protection is on unless every person is a suspect or convicted, no ground of protection is stated
+  and it was cleared explicitly.
+- An unknown origin (ZZ, or none stated) means every state. No exposed states declared means all.
+- Used by sealing (no wrap is made), by the broker after Cedar, by the node for officers, and as the
+  goal of the proof over policies.
+"""
+
+from collections.abc import Set
+from typing import Final
+
+from schemas.codes import UNKNOWN_STATE, SubjectCategory
+from schemas.labels import Handling
+
+GATE_VERSION: Final = 1
+
+#: Stands for "exposed to every state": the agency declares none.
+ALL_STATES: Final = None
+
+_CLEARABLE: Final = frozenset({SubjectCategory.SUSPECT, SubjectCategory.CONVICTED})
+
+
+def protected(handling: Handling) -> bool:
+    """Whether a portion that bears persons is under protection."""
+    subjects = set(handling.subjects)
+    clearable = bool(subjects) and subjects <= _CLEARABLE and not handling.grounds
+    return not (clearable and handling.protection_cleared)
+
+
+def barred(bears_persons: bool, handling: Handling, exposed_states: Set[str] | None) -> bool:
+    """Whether the gate keeps this portion from a recipient exposed to `exposed_states`.
+
+    `exposed_states`: ISO 3166-1 codes, or `ALL_STATES` for an agency that declares none.
+    """
+    if not bears_persons or not protected(handling):
+        return False
+    if exposed_states is ALL_STATES or not handling.origins or UNKNOWN_STATE in handling.origins:
+        return True
+    return not exposed_states.isdisjoint(handling.origins)

@@ -1,0 +1,27 @@
+"""The base of everything that people write and read: records, directory, arrangement files."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Model(BaseModel):
+    """Frozen, and a field that nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BadSettings(ValueError):
+    """Settings that cannot be used; one line a fault: where, which field, what was expected."""
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def parse_settings(model: type[_M], data: bytes, where: str) -> _M:
+    """Settings of a service from JSON. Raises: `BadSettings`."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        faults = (f"{where}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise BadSettings("\n".join(faults)) from error

@@ -1,0 +1,44 @@
+"""A ruling: what the rules say of one class of labels, for every recipient.
+
+- Written into the ledger once, before its first use; ledger leaves name it by digest.
+- Its bytes depend on the arrangement and the label class only, never on a cache, an order or an instant.
+"""
+
+import msgspec
+
+from schemas.canonical import Domains, digest
+from schemas.ids import Digest, DigestBytes
+from schemas.verdicts import Verdict
+
+
+class Ruling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The verdicts of one label class, sorted by recipient, under one version of the arrangement."""
+
+    arrangement: DigestBytes
+    verdicts: tuple[Verdict, ...]
+
+    def verdict(self, recipient: str) -> Verdict:
+        """Raises: `KeyError` for an agency that the ruling does not speak of."""
+        for verdict in self.verdicts:
+            if verdict.recipient == recipient:
+                return verdict
+        raise KeyError(recipient)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Ruling)
+
+
+def ruling_bytes(ruling: Ruling) -> bytes:
+    """The bytes that the ledger keeps and the digest covers."""
+    return _encode(ruling)
+
+
+def parse_ruling(data: bytes) -> Ruling:
+    """Raises: `msgspec.DecodeError`."""
+    return _decoder.decode(data)
+
+
+def ruling_digest(domains: Domains, data: bytes) -> Digest:
+    """The name of a ruling."""
+    return digest(domains.ruling, data)

@@ -1,0 +1,1 @@
+"""Tests, one folder a kind; each asserts something that can fail."""

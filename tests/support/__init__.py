@@ -1,0 +1,1 @@
+"""What several tests stand on: a federation in memory, made by the real ceremony."""

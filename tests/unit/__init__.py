@@ -1,0 +1,1 @@
+"""Without sockets, mirroring the source."""
