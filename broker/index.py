@@ -97,6 +97,14 @@ class MemoryIndex:
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
             self.sequences[leaf.sequence] = Digest(leaf.manifest)
 
+    def absorb(self, changes: "MemoryIndex") -> None:
+        """Take in what a committed fold learnt on top of this index."""
+        self.sequences.update(changes.sequences)
+        self.revisions.update(changes.revisions)
+        self.rulings.update(changes.rulings)
+        for record_id, holders in changes.receivers.items():
+            self.receivers.setdefault(record_id, {}).update(holders)
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, leaves INTEGER NOT NULL);

@@ -10,6 +10,8 @@ from typer.core import TyperGroup
 
 #: Command -> the module whose `app` it is. The order is the one in `entente --help`.
 COMMANDS = {
+    "demo": "deploy.cli.demo",
+    "ledger": "deploy.cli.ledger",
     "doctor": "deploy.cli.doctor",
 }
 

@@ -49,6 +49,14 @@ class ClusterState:
     def bootstrap(self) -> str:
         return bootstrap([node.ports for node in self.nodes])
 
+    @property
+    def running(self) -> bool:
+        """Whether its nodes seem to be there: the processes live, and their ports are taken."""
+        return all(
+            node.pid is not None and Path(f"/proc/{node.pid}").exists() and not free(node.client_port)
+            for node in self.nodes
+        )
+
 
 def read_state(folder: Path) -> ClusterState | None:
     """The state in a cluster's folder; None if no cluster was ever started there."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import cedarpy
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -356,6 +357,38 @@ def test_labels_that_share_a_key_share_an_answer(
         assert {r: (effect, reasons) for r, (_, effect, reasons) in answers.items()} == alone(
             policy, SMALL, near
         )
+
+
+@pytest.mark.parametrize(
+    "condition, portion",
+    [("true", "persons"), ('principal.exposed_states.contains(State::"XA")', "base")],
+    ids=["by the gate", "by a rule"],
+)
+def test_the_posting_of_a_named_officer_is_never_forgotten(condition: str, portion: str) -> None:
+    """The gate or a rule reads where the officer sits; nothing else in the label says so."""
+    scope = '(principal == Agency::"gb-a001", action == Action::"receive", resource)'
+    asked = engine(load(written([f"permit {scope} when {{ {condition} }};"])))
+    victims = (SubjectCategory.VICTIM,)
+    handling = Handling(
+        Tlp.AMBER,
+        (),
+        SourceGrade.A,
+        InformationGrade.ONE,
+        (),
+        victims,
+        (),
+        (),
+        (),
+        False,
+        (State("XA"),),
+        30_000,
+    )
+    answers = []
+    for officers in ((), ("gb-a001/o1",), ()):
+        label = Label(handling, Routing(("gb-a001",), (), officers))
+        question = Question(AgencyId("gb-a003"), "debrief", portion, label, INSTANTS[-1])
+        answers.append(question.ask(asked)[1]["gb-a001"])
+    assert answers[0] == answers[2] != answers[1]
 
 
 @given(bodies=policies, question=questions())

@@ -77,10 +77,7 @@ def new_lane(agency: AgencyId) -> Lane:
 def commit(lane: Lane, folded: Folded) -> None:
     """Make a fold the lane's state, index included, as a worker does after the transaction."""
     assert isinstance(lane.index, MemoryIndex)
-    lane.index.sequences.update(folded.index.sequences)
-    lane.index.revisions.update(folded.index.revisions)
-    lane.index.receivers.update(folded.index.receivers)
-    lane.index.rulings.update(folded.index.rulings)
+    lane.index.absorb(folded.index)
     apply(lane, folded)
 
 

@@ -1,0 +1,92 @@
+"""`entente ledger`: the ledgers of a run, audited by replay or shown."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.kafka import Connection
+from deploy.ceremony import read_ceremony
+from deploy.errors import DeployError
+from deploy.kafka.cluster import Cluster
+from deploy.kafka.state import read_state
+from deploy.pki import client_context
+from deploy.stage.audit import LaneAudit, audit_lanes
+from deploy.stage.run import Run
+
+app = typer.Typer(no_args_is_help=True, help="Audit the ledgers of a run.")
+
+
+@app.callback()
+def ledger() -> None:
+    """Audit the ledgers of a run."""
+
+
+@app.command()
+def audit(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run, as `entente demo` prints it.")],
+    seed: Annotated[int, typer.Option(help="Seed of the cuts between batches.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Replay every lane from its log and compare it with what was committed. Exit code 1 if anything differs."""
+    found = asyncio.run(_audit(folder, seed))
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "lane": a.lane,
+                        "equal": a.equal,
+                        "leaves": a.leaves,
+                        "root": a.root,
+                        "certificates": a.certificates,
+                        "differences": a.differences,
+                    }
+                    for a in found
+                ]
+            )
+        )
+    else:
+        _show(found)
+    if not all(a.equal for a in found):
+        raise typer.Exit(1)
+
+
+async def _audit(folder: Path, seed: int) -> list[LaneAudit]:
+    run = Run.open(folder)
+    arrangement = read_ceremony(folder).arrangement
+    async with _cluster(run) as (bootstrap, tls):
+        connection = Connection(bootstrap, client_context(tls))
+        return await audit_lanes(connection, arrangement, run.record.prefix, seed)
+
+
+@asynccontextmanager
+async def _cluster(run: Run) -> AsyncIterator[tuple[str, Path]]:
+    """The run's cluster: the running one, or booted again from its data for the time of the audit."""
+    state = read_state(run.cluster)
+    if state is None:
+        raise DeployError(f"'{run.folder}' holds no cluster")
+    if state.running:
+        yield state.bootstrap, run.cluster / "tls" / "admin"
+        return
+    async with Cluster(run.cluster, None) as cluster:
+        yield cluster.bootstrap, cluster.admin_tls
+
+
+def _show(found: list[LaneAudit]) -> None:
+    table = Table("lane", "leaves", "certificates", "root", "replay", title="ledger audit")
+    for a in found:
+        table.add_row(
+            a.lane, str(a.leaves), str(a.certificates), a.root[:16] + "…", "equal" if a.equal else "DIFFERS"
+        )
+    console = Console()
+    console.print(table)
+    for a in found:
+        for difference in a.differences:
+            console.print(f"{a.lane}: {difference}")

@@ -1,0 +1,221 @@
+"""The director of a run: watches it go, kills what it was asked to kill, waits until nothing is in flight, counts.
+
+It is done when every planned record is in an outbox, has its ledger leaf, and every pair has its fate in both
+counts. It gives up when nothing moves for a long while, and then says what is missing.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker.kafka import Connection
+from deploy.errors import DeployError
+from deploy.pki import client_context
+from deploy.stage.count import Audited, Counts, audit, operational, reasons_of
+from deploy.stage.evidence import Ledger, count_received, read_ledger, read_store
+from deploy.stage.expectations import Expectation, Scene, check_all
+from deploy.stage.services import Services
+from schemas.ids import AgencyId
+from schemas.ledger import Admitted, Quarantined
+
+_STILL_LIMIT = 120.0  # seconds without any change before the director gives up
+
+Progress = Callable[["Sight"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is visible of a running run."""
+
+    planned: int
+    decided: int
+    delivered: dict[AgencyId, int]
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run came to."""
+
+    audited: Audited
+    operational: Counts
+    reasons: Counter[str]
+    expectations: list[Expectation] = field(default_factory=list)
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
+    roots_equal: bool = False
+    first_delivery_s: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Every expectation held, and nothing was lost, doubled or out of order."""
+        a = self.audited
+        return all(e.held for e in self.expectations) and not (a.lost or a.duplicates or a.out_of_order)
+
+    def as_json(self) -> dict[str, object]:
+        """The report for machines."""
+        a, totals = self.audited, self.audited.counts.totals()
+        latencies = sorted(a.latencies_ms)
+        seconds = max(0.001, (a.last_ms - a.first_ms) / 1000)
+        return {
+            "published": a.published,
+            **totals,
+            "lost": a.lost,
+            "duplicates": a.duplicates,
+            "out_of_order": a.out_of_order,
+            "operational": self.operational.totals(),
+            "recoveries": [{"what": what, "seconds": round(s, 2)} for what, s in self.recoveries],
+            "ledger_roots_equal_on_replay": self.roots_equal,
+            "expectations": [{"name": e.name, "held": e.held, "cases": e.cases} for e in self.expectations],
+            "latency_ms": {"p50": _quantile(latencies, 0.5), "p99": _quantile(latencies, 0.99)},
+            "throughput_per_s": round(totals["delivered"] / seconds, 1),
+        }
+
+
+def _quantile(values: Sequence[int], q: float) -> int:
+    return values[min(len(values) - 1, int(q * len(values)))] if values else 0
+
+
+class Director:
+    """Directs one run of running services."""
+
+    def __init__(self, services: Services, progress: Progress = lambda _sight: None) -> None:
+        self._services = services
+        self._progress = progress
+        self._connection = Connection(services.cluster.bootstrap, client_context(services.cluster.admin_tls))
+        self._ledgers: dict[AgencyId, Ledger] = {a: Ledger(a) for a in services.agencies}
+        self._first_delivery: float | None = None
+        self._note = ""
+
+    async def run(self, kills: Sequence[str] = ()) -> Report:
+        """Watch to the end. `kills`: services to SIGKILL once each in the middle, in order."""
+        begun = time.monotonic()
+        recoveries: list[tuple[str, float]] = []
+        pending = list(kills)
+        planned = self._services.run.record.records
+        last, moved_at = None, time.monotonic()
+        while True:
+            self._services.check()
+            now = await self._look()
+            if now != last:
+                last, moved_at = now, time.monotonic()
+            if self._first_delivery is None and sum(self._delivered().values()):
+                self._first_delivery = time.monotonic() - begun
+            due = (len(kills) - len(pending) + 1) * planned // (len(kills) + 1)
+            if pending and self._decided() >= due:
+                what = pending.pop(0)
+                recoveries.append((what, await self._kill(what)))
+                continue
+            if not pending and self._decided() >= planned:
+                counts, known = self._count(), operational(self._ledgers)
+                if not counts.counts.in_flight and not known.in_flight:
+                    break
+            if time.monotonic() - moved_at > _STILL_LIMIT:
+                self._note = "nothing moves any more"
+                break
+            await asyncio.sleep(0.3)
+        return await self._report(recoveries)
+
+    async def _report(self, recoveries: list[tuple[str, float]]) -> Report:
+        audited, known = self._count(), operational(self._ledgers)
+        report = Report(audited, known, reasons_of(self._ledgers), recoveries=recoveries)
+        report.first_delivery_s = self._first_delivery or 0.0
+        self._say("replaying every ledger in a fresh process")
+        report.roots_equal = await self._replay()
+        services = self._services
+        report.expectations = check_all(
+            Scene(
+                services.source.directory,
+                self._ledgers,
+                {a: services.run.store(a) for a in services.agencies},
+                audited,
+                known,
+                report.roots_equal,
+            )
+        )
+        return report
+
+    def _count(self) -> Audited:
+        services = self._services
+        stores = {a: read_store(services.run.store(a)) for a in services.agencies}
+        active = services.source.directory.active(time.time_ns() // 1_000_000)
+        return audit(self._ledgers, stores, active)
+
+    async def _look(self) -> tuple[int, int]:
+        """Read what is new; a number that changes with everything that happens."""
+        domains = self._services.ceremony.arrangement.domains
+        for lane, ledger in self._ledgers.items():
+            await read_ledger(self._connection, domains, lane, self._services.run.record.prefix, ledger)
+        self._say(self._note)
+        return sum(len(g.leaves) for g in self._ledgers.values()), sum(self._delivered().values())
+
+    def _say(self, note: str) -> None:
+        planned = self._services.run.record.records
+        self._progress(Sight(planned, self._decided(), self._delivered(), note))
+
+    def _decided(self) -> int:
+        return sum(
+            isinstance(leaf, Admitted | Quarantined)
+            for ledger in self._ledgers.values()
+            for leaf in ledger.leaves
+        )
+
+    def _delivered(self) -> dict[AgencyId, int]:
+        return {a: count_received(self._services.run.store(a)) for a in self._services.agencies}
+
+    async def _kill(self, what: str) -> float:
+        """SIGKILL, restart, and wait until work goes on. Returns the seconds from the kill to the first progress."""
+        services = self._services
+        name = services.host_names[0] if what == "node" else what
+        self._note = f"SIGKILL {what}"
+        self._say(self._note)
+        begun = time.monotonic()
+        await services.kill(name)
+        before = sum(self._delivered().values())
+        await services.restart(name)
+        while time.monotonic() - begun < _STILL_LIMIT:
+            services.check()
+            await self._look()
+            if sum(self._delivered().values()) > before or self._finished():
+                self._note = f"{what} is back after {time.monotonic() - begun:.1f} s"
+                return time.monotonic() - begun
+            await asyncio.sleep(0.05)
+        raise DeployError(f"nothing was delivered within {_STILL_LIMIT:.0f} s of the restart of {what}")
+
+    def _finished(self) -> bool:
+        return self._decided() >= self._services.run.record.records and not self._count().counts.in_flight
+
+    async def _replay(self) -> bool:
+        """`entente ledger audit` in a process of its own, with another hash seed."""
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "deploy.cli",
+            "ledger",
+            "audit",
+            str(self._services.run.folder),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "--json",
+            env={**os.environ, "PYTHONHASHSEED": "4242"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=(self._services.run.logs / "audit.log").open("wb"),
+            cwd=Path.cwd(),
+        )
+        out, _ = await process.communicate()
+        try:
+            lanes = json.loads(out)
+        except ValueError:
+            return False
+        return (
+            process.returncode == 0
+            and len(lanes) == len(self._ledgers)
+            and all(lane["equal"] for lane in lanes)
+        )

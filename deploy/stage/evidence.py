@@ -1,0 +1,137 @@
+"""What happened, read from topics and databases only: ledgers, outboxes, reception logs, quarantines.
+
+Nothing here trusts a counter that the code under test keeps. Stores are opened read-only.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker.kafka import Connection, read_all
+from schemas.canonical import Domains
+from schemas.frames import parse_parcel
+from schemas.ids import AgencyId, Digest
+from schemas.ledger import Leaf, LeafEntry, parse_leaf, parse_ledger_entry
+from schemas.rulings import Ruling, parse_ruling, ruling_digest
+from schemas.topics import ledger_topic
+
+
+@dataclass(slots=True)
+class Ledger:
+    """A lane's ledger as committed: leaves in order, the bytes of each, and rulings by digest."""
+
+    lane: AgencyId
+    leaves: list[Leaf] = field(default_factory=list)
+    rulings: dict[Digest, Ruling] = field(default_factory=dict)
+    entries: list[bytes] = field(default_factory=list)
+    """Every entry, rulings included, in ledger order; repeats of a leaf are dropped by number."""
+    next_offset: int = 0
+
+
+async def read_ledger(
+    connection: Connection, domains: Domains, lane: AgencyId, prefix: str, known: Ledger | None = None
+) -> Ledger:
+    """The ledger, or what is new since `known`, which is extended."""
+    ledger = known or Ledger(lane)
+    async for message, _ in read_all(connection, ledger_topic(lane, prefix), start=ledger.next_offset):
+        ledger.next_offset = message.offset + 1
+        parcel = parse_parcel(message.value)
+        number = parcel.first
+        for data in parcel.entries:
+            entry = parse_ledger_entry(data)
+            if isinstance(entry, LeafEntry):
+                if number >= len(ledger.leaves):  # every reader drops what it already has
+                    ledger.leaves.append(parse_leaf(entry.leaf))
+                    ledger.entries.append(data)
+                number += 1
+            else:
+                digest = ruling_digest(domains, entry.ruling)
+                if digest not in ledger.rulings:
+                    ledger.rulings[digest] = parse_ruling(entry.ruling)
+                    ledger.entries.append(data)
+    return ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A record in an outbox. `offset` is None until the log has its parcel."""
+
+    manifest: bytes
+    record_id: bytes
+    offset: int | None
+    entry: int
+    sealed_at_ms: int
+    portions: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A line of a reception log."""
+
+    lane: str
+    number: int | None
+    manifest: bytes
+    portions: tuple[str, ...]
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line of a quarantine."""
+
+    lane: str | None
+    number: int | None
+    manifest: bytes | None
+    reason: str
+
+
+@dataclass(slots=True)
+class StoreEvidence:
+    """What one agency's database holds."""
+
+    published: list[Published]
+    received: list[Received]
+    quarantined: list[Refusal]
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A store, opened so that nothing can be changed."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
+        db.execute("PRAGMA query_only=ON")
+        yield db
+
+
+def read_store(path: Path) -> StoreEvidence:
+    """Outbox, reception log and quarantine of a store, in the order in which they were written."""
+    with read_only(path) as db:
+        published = [
+            Published(m, r, o, e, s, json.loads(p))
+            for m, r, o, e, s, p in db.execute(
+                'SELECT p.manifest, p.record_id, o."offset", p.entry, o.sealed_at_ms, p.portions '
+                "FROM published p JOIN outbox o ON o.parcel = p.parcel ORDER BY p.sequence"
+            )
+        ]
+        received = [
+            Received(lane, n, m, tuple(json.loads(s)), t)
+            for lane, n, m, s, t in db.execute(
+                "SELECT lane, number, manifest, stored, received_at_ms FROM reception_log ORDER BY id"
+            )
+        ]
+        quarantined = [
+            Refusal(*row)
+            for row in db.execute("SELECT lane, number, manifest, reason FROM quarantine ORDER BY id")
+        ]
+    return StoreEvidence(published, received, quarantined)
+
+
+def count_received(path: Path) -> int:
+    """How many lines the reception log has; 0 while there is no store yet."""
+    try:
+        with read_only(path) as db:
+            return int(db.execute("SELECT count(*) FROM reception_log").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0

@@ -1,0 +1,224 @@
+"""The services of a run as child processes: cluster, broker and node hosts, each of which may be killed.
+
+Everything is started in order and ready before the next needs it; what ends by itself is an error that names
+its log. Stopping goes the other way round.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+
+from deploy.arrangements import ArrangementSource
+from deploy.ceremony import Ceremony, hold_ceremony
+from deploy.errors import StartFailed
+from deploy.kafka.cluster import Cluster
+from deploy.pki import Authority, client_context
+from deploy.processes import Child
+from deploy.stage.run import Run
+from deploy.topics import apply_topics
+from schemas.ids import AgencyId
+from schemas.topics import FEDERATION, arrangement_topic
+
+_READY_LIMIT = 60.0
+
+#: How many of a hundred records each role publishes, relative to the others.
+_WEIGHTS = {"source_state": 2, "platform": 1}
+
+Step = Callable[[str, float], None]
+
+
+class Services:
+    """A running federation. `on_step` hears of each step and its seconds."""
+
+    def __init__(
+        self,
+        run: Run,
+        source: ArrangementSource,
+        *,
+        isolate: bool = False,
+        per_second: float | None = None,
+        on_step: Step = lambda _name, _seconds: None,
+    ) -> None:
+        self.run = run
+        self.source = source
+        self._isolate = isolate
+        self._per_second = per_second
+        self._on_step = on_step
+        self._stack = AsyncExitStack()
+        self._ceremony: Ceremony | None = None
+        self.cluster = Cluster(run.cluster, None)
+        self._commands: dict[str, tuple[str, Path, str, int]] = {}
+        self._children: dict[str, Child] = {}
+
+    @property
+    def agencies(self) -> tuple[AgencyId, ...]:
+        return self.source.directory.agency_ids
+
+    @property
+    def ceremony(self) -> Ceremony:
+        assert self._ceremony is not None
+        return self._ceremony
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        begun = time.monotonic()
+        authority = Authority.create()
+        authority.save(self.run.authority)
+        self._ceremony = hold_ceremony(self.source, self.run.folder, authority)
+        begun = self._done("keys and genesis", begun)
+        self.cluster = Cluster(self.run.cluster, authority)
+        await self._stack.enter_async_context(self.cluster)
+        begun = self._done("Kafka", begun)
+        await apply_topics(
+            self.cluster.bootstrap,
+            self.cluster.admin_tls,
+            self.agencies,
+            shards=len(self.source.directory.shards),
+            prefix=self.run.record.prefix,
+        )
+        await self._publish_genesis()
+        begun = self._done("topics and rights", begun)
+        self._stack.push_async_callback(self._stop_children)
+        self._commands = {"broker": self._broker(), **self._hosts()}
+        for name in self._commands:
+            self._boot(name)
+        await asyncio.gather(*(self._ready(name) for name in self._commands))
+        self._done("broker and nodes", begun)
+
+    def _done(self, name: str, begun: float) -> float:
+        now = time.monotonic()
+        self._on_step(name, now - begun)
+        return now
+
+    async def _publish_genesis(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.cluster.bootstrap,
+            security_protocol="SSL",
+            ssl_context=client_context(self.ceremony.tls(FEDERATION)),
+            acks="all",
+        )
+        async with asyncio.timeout(_READY_LIMIT):
+            await producer.start()
+            try:
+                await producer.send_and_wait(
+                    arrangement_topic(self.run.record.prefix), self.ceremony.genesis, partition=0
+                )
+            finally:
+                await producer.stop()
+
+    def _settings(self, name: str, content: dict[str, object]) -> Path:
+        path = self.run.folder / f"{name}.json"
+        common = {
+            "bootstrap": self.cluster.bootstrap,
+            "genesis": self.ceremony.arrangement.digest.hex(),
+            "prefix": self.run.record.prefix,
+        }
+        path.write_text(json.dumps({**common, **content}, indent=2) + "\n")
+        return path.absolute()
+
+    def _broker(self) -> tuple[str, Path, str, int]:
+        folder = self.ceremony.broker.absolute()
+        settings = self._settings("broker", {"keys": str(folder / "keys"), "state": str(folder / "state")})
+        return "broker", settings, "ready", 1
+
+    def _hosts(self) -> dict[str, tuple[str, Path, str, int]]:
+        """One host for all nodes, or one for each."""
+        groups = (
+            {f"node-{a}": [a] for a in self.agencies} if self._isolate else {"nodes": list(self.agencies)}
+        )
+        return {
+            name: (
+                "agencies",
+                self._settings(name, {"nodes": [self._node(a) for a in group]}),
+                "node runs",
+                len(group),
+            )
+            for name, group in groups.items()
+        }
+
+    def _node(self, agency: AgencyId) -> dict[str, object]:
+        share = self.shares()[agency]
+        rate = self._per_second and self._per_second * share / max(1, self.run.record.records)
+        return {
+            "agency": agency,
+            "keys": str((self.ceremony.agency(agency) / "keys").absolute()),
+            "store": f"sqlite:///{self.run.store(agency)}",
+            "plan": {"seed": self.run.record.seed, "records": share, "per_second": rate or None},
+        }
+
+    def shares(self) -> dict[AgencyId, int]:
+        """How many of the run's records each agency publishes; the sum is exact."""
+        weights = {a: _WEIGHTS.get(self.source.directory.agency(a).role, 6) for a in self.agencies}
+        total, records = sum(weights.values()), self.run.record.records
+        shares = {a: records * w // total for a, w in weights.items()}
+        for agency in sorted(weights, key=lambda a: -weights[a])[: records - sum(shares.values())]:
+            shares[agency] += 1
+        return shares
+
+    def _boot(self, name: str) -> None:
+        module, settings, _, _ = self._commands[name]
+        # -P: the run's folder has a folder `broker` too, and must not be taken for the package.
+        command: list[str | Path] = [sys.executable, "-P", "-m", module, settings]
+        self._children[name] = Child.start(name, command, log=self.run.logs / f"{name}.log")
+
+    async def _ready(self, name: str) -> None:
+        _, _, word, times = self._commands[name]
+        child = self._children[name]
+        async with asyncio.timeout(_READY_LIMIT):
+            while child.said().count(word) < times:
+                self.check(name)
+                await asyncio.sleep(0.05)
+
+    def check(self, *names: str) -> None:
+        """Raises: `StartFailed` if a service has ended by itself."""
+        for name in names or tuple(self._children):
+            child = self._children[name]
+            if not child.alive:
+                raise StartFailed(
+                    f"{name} ended ({child.returncode}): {child.last_words()}, see '{child.log}'"
+                )
+
+    @property
+    def host_names(self) -> list[str]:
+        """The node hosts."""
+        return [name for name in self._commands if name != "broker"]
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL a service, `kafka` among them, and wait until it is gone."""
+        if name == "kafka":
+            self.cluster.kill()
+            await self.cluster.child().wait()
+        else:
+            self._children[name].kill()
+            await self._children[name].wait()
+
+    async def restart(self, name: str) -> None:
+        """Start a killed service again and wait until it is ready."""
+        if name == "kafka":
+            await self.cluster.restart()
+        else:
+            self._boot(name)
+            await self._ready(name)
+
+    async def _stop_children(self) -> None:
+        await asyncio.gather(*(child.terminate(10) for child in self._children.values()))
