@@ -98,7 +98,7 @@ class Reader:
             auto_offset_reset="none",
             enable_auto_commit=False,
             request_timeout_ms=_REQUEST_MS,
-            retry_backoff_ms=100,
+            retry_backoff_ms=20,
             metadata_max_age_ms=3000,
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=2 * 1024 * 1024,

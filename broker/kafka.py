@@ -139,7 +139,8 @@ class Reader:
             auto_offset_reset="none",
             enable_auto_commit=False,
             request_timeout_ms=_REQUEST_MS,
-            retry_backoff_ms=100,
+            # Waited out once for each topic that the client has not heard of yet, one after the other.
+            retry_backoff_ms=20,
             metadata_max_age_ms=3000,
             fetch_max_wait_ms=fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
@@ -193,7 +194,7 @@ async def read_all(
     connection: Connection, topic: str, partition: int = 0, start: int | None = None
 ) -> AsyncIterator[tuple[SourceMessage, bytes | None]]:
     """Every committed message of a partition that is there now, from `start` or its beginning."""
-    reader = Reader(connection)
+    reader = Reader(connection, fetch_wait_ms=10)
     await reader.start()
     try:
         begin = await reader.start_of(topic, partition)
