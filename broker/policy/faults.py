@@ -22,7 +22,8 @@ class Fault:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" + (f":{self.column}" if self.column else "")
         rule = f" rule '{self.rule}':" if self.rule else ""
-        source = f" | {self.source.strip()}" if self.source.strip() else ""
+        shown = self.source.strip()[:160]
+        source = f" | {shown}" if shown else ""
         return f"{place}:{rule} {self.message}{source}"
 
 

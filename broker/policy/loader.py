@@ -33,6 +33,11 @@ REQUIRED: Final = {"id": 60, "reason": 400, "legal_basis": 200}
 
 OPTIONAL: Final = {"obligation": 400}
 
+MOST_TOKENS: Final = 1_500
+MOST_BRACKETS: Final = 50
+"""Cedar's parser recurses without a bound: 1,000 nested brackets, or a chain of 2,000 terms, end the process by
+SIGSEGV (tried). The tree that it hands out has at most 100 levels anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -142,6 +147,7 @@ def _rule(text: PolicyText, schema: Schema, known: Known) -> Rule:
 
 
 def _parse(text: PolicyText) -> pst.Template:
+    _bounded(text)
     message = _complaint(text.text)
     if message is not None:
         raise PolicyError([text.fault(f"Cedar cannot read it: {message}", locate(text, message, _complaint))])
@@ -151,6 +157,18 @@ def _parse(text: PolicyText) -> pst.Template:
     if len(parsed.static_policies) != 1:
         raise _refuse(text, "a ';' that ends no policy")
     return next(iter(parsed.static_policies.values()))
+
+
+def _bounded(text: PolicyText) -> None:
+    if len(text.tokens) > MOST_TOKENS:
+        raise _refuse(
+            text, f"the rule has {len(text.tokens)} words and signs; at most {MOST_TOKENS} are read"
+        )
+    depth = 0
+    for token in text.tokens:
+        depth += (token.text in "([{") - (token.text in ")]}")
+        if depth > MOST_BRACKETS:
+            raise PolicyError([text.fault(f"more than {MOST_BRACKETS} brackets in each other", token)])
 
 
 def _complaint(text: str) -> str | None:

@@ -16,7 +16,7 @@ from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, re
 from deploy.stage.director import Director, Report, Sight
 from deploy.stage.run import RUNS, Run, RunRecord
 from deploy.stage.services import Services
-from deploy.stage.show import live_view, show_report
+from deploy.stage.show import live_view, show_opening, show_report
 
 app = typer.Typer(help="Run a federation of simulated agencies on a real Kafka, and show who learnt what.")
 
@@ -81,6 +81,7 @@ class _Demo:
         try:
             begun = time.monotonic()
             services = Services(self._run, source, isolate=isolate, per_second=rate, on_step=self._step)
+            show_opening(self._console, services)
             async with services:
                 report = await self._direct(services, kills)
                 self._tell(report, services, time.monotonic() - begun)

@@ -104,7 +104,7 @@ class Director:
             now = await self._look()
             if now != last:
                 last, moved_at = now, time.monotonic()
-            if self._first_delivery is None and sum(self._delivered().values()):
+            if self._first_delivery is None and any(self._delivered().values()):
                 self._first_delivery = time.monotonic() - begun
             due = (len(kills) - len(pending) + 1) * planned // (len(kills) + 1)
             if pending and self._decided() >= due:

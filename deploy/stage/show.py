@@ -3,8 +3,7 @@
 Made for a terminal of 100 columns; nothing is said that is not read from ledgers and databases.
 """
 
-import sqlite3
-
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -39,6 +38,17 @@ def live_view(sight: Sight) -> RenderableType:
     return Group(grid, Text(sight.note, style="bold red"))
 
 
+def show_opening(console: Console, services: Services) -> None:
+    """What is about to be seen, in two lines."""
+    directory, record = services.source.directory, services.run.record
+    console.print(
+        f"[bold]Entente[/]: {len(directory.agencies)} simulated agencies under the arrangement "
+        f"'{services.source.federation}' share {record.records} synthetic records\n"
+        "through a real Apache Kafka with mutual TLS and access rights; no agency named takes part.",
+        highlight=False,
+    )
+
+
 def show_report(console: Console, report: Report, services: Services, seconds: float) -> None:
     """Everything that came of a run."""
     console.print()
@@ -56,12 +66,12 @@ def show_report(console: Console, report: Report, services: Services, seconds: f
     )
 
 
+def _titled(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+
+
 def _matrix(report: Report, services: Services) -> Table:
-    table = Table(
-        title="who got what: records delivered / withheld / quarantined",
-        title_justify="left",
-        show_lines=False,
-    )
+    table = _titled("who got what: records delivered / withheld / quarantined")
     table.add_column("from \\ to", style="bold")
     for agency in services.agencies:
         table.add_column(agency, justify="right")
@@ -80,7 +90,7 @@ def _matrix(report: Report, services: Services) -> Table:
 
 
 def _reasons(report: Report, services: Services) -> Table:
-    table = Table(title="why portions were withheld", title_justify="left")
+    table = _titled("why portions were withheld")
     table.add_column("portions", justify="right")
     table.add_column("reason", max_width=66)
     table.add_column("rule", style="dim", no_wrap=True)
@@ -94,15 +104,12 @@ def _reasons(report: Report, services: Services) -> Table:
 
 
 def _laws(report: Report) -> Table:
-    table = Table(
-        title="the conservation law: pairs = delivered + withheld + quarantined + in flight",
-        title_justify="left",
-    )
+    table = _titled("the conservation law: pairs = delivered + withheld + quarantined + in flight")
     for name in ("count", "pairs", "delivered", "withheld", "quarantined", "in flight", "holds"):
         table.add_column(name, justify="left" if name == "count" else "right")
     for name, counts in (
-        ("operational (ledgers and receipts)", report.operational),
-        ("audit (topics and every database)", report.audited.counts),
+        ("operational: ledgers, receipts", report.operational),
+        ("audit: topics, all databases", report.audited.counts),
     ):
         t = counts.totals()
         table.add_row(name, *(str(t[k]) for k in t), "yes" if counts.conserved else "[red]NO[/]")
@@ -113,52 +120,33 @@ def _figures(report: Report, seconds: float) -> str:
     j = report.as_json()
     latency = j["latency_ms"]
     assert isinstance(latency, dict)
-    lines = [
-        f"{j['published']} records published, {j['throughput_per_s']} deliveries a second; from sealed to stored: "
-        f"p50 {latency['p50']} ms, p99 {latency['p99']} ms",
-        f"the run took {seconds:.1f} s; first delivery {report.first_delivery_s:.1f} s after the services were ready",
-    ]
+    pace = f"{j['published']} records published, {j['throughput_per_s']} deliveries a second"
+    delay = f"from sealed to stored: p50 {latency['p50']} ms, p99 {latency['p99']} ms"
+    start = f"first delivery {report.first_delivery_s:.1f} s after the services were ready"
+    lines = [f"{pace}; {delay}", f"the run took {seconds:.1f} s; {start}"]
     lines += [f"SIGKILL {what}: deliveries went on after {s:.1f} s" for what, s in report.recoveries]
     return "\n".join(lines)
 
 
 def _example(console: Console, services: Services) -> None:
-    agency = services.agencies[-2] if len(services.agencies) > 2 else services.agencies[0]
-    path = services.run.store(agency)
+    """Where everything lies, and one query that anybody can type."""
+    run, agency = services.run, services.agencies[-1]
+    console.print(f"\ndatabases  {run.folder}/agencies/*/store.sqlite", highlight=False, soft_wrap=True)
+    console.print(f"logs       {run.logs}/, {run.cluster}/node-1/kafka.log", highlight=False, soft_wrap=True)
+    console.print(f"audit      .venv/bin/entente ledger audit {run.folder}", highlight=False, soft_wrap=True)
     console.print(
-        f"\ndatabases  {services.run.folder}/agencies/*/store.sqlite", highlight=False, soft_wrap=True
+        f"\n[bold]what {agency} holds now[/], by\n[dim]{_EXAMPLE}[/]", highlight=False, soft_wrap=True
     )
-    console.print(
-        f"logs       {services.run.logs}/, {services.run.cluster}/node-1/kafka.log",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"audit      .venv/bin/entente ledger audit {services.run.folder}", highlight=False, soft_wrap=True
-    )
-    with read_only(path) as db:
-        try:
-            rows = db.execute(_EXAMPLE).fetchall()
-        except sqlite3.Error as error:  # a look must not spoil a run
-            console.print(f"{path}: {error}")
-            return
-    table = Table(
-        "kind",
-        "portion",
-        "tlp",
-        "n",
-        title=f"what {agency} holds now",
-        title_justify="left",
-        caption=_EXAMPLE,
-        caption_justify="left",
-    )
+    with read_only(run.store(agency)) as db:
+        rows = db.execute(_EXAMPLE).fetchall()
+    table = Table("kind", "portion", "tlp", "n", box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*map(str, row))
     console.print(table)
 
 
 def _expectations(report: Report) -> Table:
-    table = Table(title="expectations", title_justify="left")
+    table = _titled("expectations")
     table.add_column("held")
     table.add_column("what", max_width=80)
     table.add_column("cases", justify="right")

@@ -67,6 +67,22 @@ def test_every_fault_is_told_not_only_the_first() -> None:
     assert [f.line for f in faults] == [1, 1, 5]
 
 
+@pytest.mark.parametrize("depth", [51, 700])
+def test_a_rule_too_deep_for_the_parser_never_reaches_it(depth: int) -> None:
+    """The engine would end the process by SIGSEGV."""
+    (fault,) = refusal(rule("(" * depth + "true" + ")" * depth)).faults
+    assert (fault.line, fault.column) == (5, 57)
+    assert "more than 50 brackets" in fault.message
+
+
+@pytest.mark.parametrize("sign", [" && ", " || ", " + "])
+def test_a_rule_too_long_for_the_parser_never_reaches_it(sign: str) -> None:
+    (fault,) = refusal(rule(sign.join(["true"] * 5_000))).faults
+    assert "at most 1500 are read" in fault.message
+    assert load(rule(" && ".join(["true"] * 90))).rules
+    assert "nesting" in refusal(rule(sign.join(["true"] * 700))).faults[0].message
+
+
 def test_a_semicolon_alone_is_no_policy() -> None:
     (fault,) = refusal(rule("true") + ";").faults
     assert (fault.line, fault.column) == (6, 1)
