@@ -111,7 +111,7 @@ class Judge:
         chain_heads: Mapping[AgencyId, Head],
     ) -> None:
         self._agency = agency
-        self._domains: Domains = arrangement.domains
+        self.domains: Domains = arrangement.domains
         self._versions = {arrangement.digest: arrangement}
         self._windows: SealVerifier = arrangement.window_verifier()
         self._heads_verifier: SealVerifier = arrangement.heads_verifier()
@@ -120,7 +120,7 @@ class Judge:
 
     def head(self, lane: AgencyId) -> Head:
         """Where the chain of a lane stands."""
-        return self.chains.get(lane) or chain_start(self._domains, lane, self._agency)
+        return self.chains.get(lane) or chain_start(self.domains, lane, self._agency)
 
     def judge(self, message: Delivered) -> Judged:
         """Verify and open all that a message holds."""
@@ -161,7 +161,7 @@ class Judge:
         except BadFrame:
             out.bad.append(Bad(Unopened.BAD_CERTIFICATE, data, i))
             return
-        digest = certificate_digest(self._domains, entry.certificate)
+        digest = certificate_digest(self.domains, entry.certificate)
         run = runs.setdefault(AgencyId(certificate.originator), _Run())
         run.entries.append((i, entry, certificate, digest))
 
@@ -176,7 +176,7 @@ class Judge:
             return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
         if seal.owner != BROKER or seal.role is not Role.HEADS:
             return Unopened.UNKNOWN_SIGNER
-        leaf = head_leaf(self._domains, entry.lane, self._agency, entry.number, entry.digest)
+        leaf = head_leaf(self.domains, entry.lane, self._agency, entry.number, entry.digest)
         return None if path_root(leaf, entry.path) == seal.root else Unopened.BAD_PATH
 
     def _lane(
@@ -279,7 +279,7 @@ class Judge:
         )
 
     def _control(self, entry: ControlEntry, parcel: Parcel, data: bytes, i: int, out: Judged) -> None:
-        judged = judge_receipt(entry, parcel.seals, self._windows, self._domains, self._agency)
+        judged = judge_receipt(entry, parcel.seals, self._windows, self.domains, self._agency)
         if isinstance(judged, Unopened):
             out.bad.append(Bad(judged, data, i))
         else:
@@ -326,7 +326,7 @@ class Inbox:
 
     async def _store_batch(self, messages: Sequence[Delivered], offsets: dict[int, int]) -> None:
         judged = [(m, self._judge.judge(m)) for m in messages]
-        domains, heads_now = self._judge._domains, dict(self._judge.chains)
+        domains, heads_now = self._judge.domains, dict(self._judge.chains)
         moved = dict(offsets)
         for message in messages:
             moved[message.partition] = message.offset + 1

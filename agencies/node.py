@@ -100,16 +100,23 @@ class Node:
                 log.info("%s: node runs", s.agency)
 
     async def _arrangement(self, connection: Connection) -> Arrangement:
-        """The newest version, verified along its chain from the pinned genesis."""
-        current: Arrangement | None = None
+        """The genesis, which every lane activates first; later versions must at least continue its chain.
+
+        Raises: `ArrangementError`.
+        """
+        versions: list[Arrangement] = []
         async for message in read_all(connection, arrangement_topic(self._place.prefix)):
-            if current is None:
-                current = verify_genesis(message.value, self._place.genesis)
+            if versions:
+                versions.append(verify_successor(message.value, versions[-1]))
             else:
-                current = verify_successor(message.value, current)
-        if current is None:
+                versions.append(verify_genesis(message.value, self._place.genesis))
+        if not versions:
             raise ArrangementError("the arrangement topic holds no version")
-        return current
+        if len(versions) > 1:
+            log.warning(
+                "%s: version %d is signed, but no lane activates it yet", self.agency, len(versions) - 1
+            )
+        return versions[0]
 
     def _check_entry(self, arrangement: Arrangement, keys: Keystore) -> None:
         entry = arrangement.body.keys.get(self.agency)

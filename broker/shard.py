@@ -104,7 +104,7 @@ class Shard:
                     self._on_ready()
                     while True:
                         if await self._poll():
-                            await asyncio.wait_for(self._step(), _STEP_LIMIT_S)
+                            await self._step()
                             failures.clear()
                 except (Zombie, HungTransaction, Stuck, ArrangementError):
                     raise
@@ -112,8 +112,8 @@ class Shard:
                     # Cancellation passes by; all else is broken infrastructure until it fails three times alike.
                     log.warning("step failed (%s: %s), rebuilding", type(error).__name__, error)
                     self._count(failures, error)
-                    if isinstance(error, ProducerFenced):
-                        await asyncio.sleep(0.5)
+                    # Fenced means a newer owner, or a transaction that took too long: the state tells, soon.
+                    await asyncio.sleep(0.5 if isinstance(error, ProducerFenced) else 0.1)
         finally:
             await self.close()
 
@@ -250,10 +250,10 @@ class Shard:
                 fresh.append(lane)
         if fresh:
             genesis = self._genesis.arrangement
-            folds = [
-                activate(lane, genesis.digest, 0, self._settings.clock, genesis.domains) for lane in fresh
-            ]
-            await asyncio.wait_for(self._commit(folds), _STEP_LIMIT_S)
+            clock = self._settings.clock
+            await self._commit(
+                lambda: [activate(lane, genesis.digest, 0, clock, genesis.domains) for lane in fresh]
+            )
 
     async def _catch_up(self, lane: AgencyId, leaves: int) -> None:
         """Make the index hold exactly the lane's first `leaves` ledger leaves."""
@@ -316,15 +316,11 @@ class Shard:
     async def _step(self) -> None:
         """Fold what waits, up to a bound of bytes, and commit it."""
         taken = self._take()
-        try:
-            folds = [
+        await self._commit(
+            lambda: [
                 fold(self._lanes.by_id[lane], messages, self._versions) for lane, messages in taken.items()
             ]
-        except (MemoryError, OSError):
-            raise
-        except Exception as error:
-            raise StepFailed(f"{type(error).__name__}: {error}") from error
-        await self._commit(folds)
+        )
 
     def _take(self) -> dict[AgencyId, Sequence[SourceMessage]]:
         """Messages of every lane in turn, until the step is full: no lane waits for another's flood."""
@@ -339,18 +335,28 @@ class Shard:
                 taken[lane] = messages
         return taken
 
-    async def _commit(self, folds: Sequence[Folded]) -> None:
-        """One transaction for everything the folds say; then, and only then, they are the state."""
+    async def _commit(self, work: Callable[[], Sequence[Folded]]) -> None:
+        """One transaction for everything that the folds say; then, and only then, they are the state.
+
+        Raises: `StepFailed` for what the pure part raises: it would raise it again.
+        """
         assert self._producer is not None
         assert self._genesis is not None
         assert self._index is not None
-        outputs = build_step(
-            [(f, ChainMap(f.capsules, self._lanes.by_id[f.lane].capsules)) for f in folds],
-            self._genesis.arrangement,
-            self._pair,
-            self._entropy,
-        )
-        await self._producer.transact(list(self._records(outputs)))
+        try:
+            folds = work()
+            outputs = build_step(
+                [(f, ChainMap(f.capsules, self._lanes.by_id[f.lane].capsules)) for f in folds],
+                self._genesis.arrangement,
+                self._pair,
+                self._entropy,
+            )
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            raise StepFailed(f"{type(error).__name__}: {error}") from error
+        # The limit is the transaction's: no transaction is open while the folds are computed.
+        await asyncio.wait_for(self._producer.transact(list(self._records(outputs))), _STEP_LIMIT_S)
         self._index.store([(f.lane, f.state.ledger.size, f.index) for f in folds])
         for folded in folds:
             apply(self._lanes.by_id[folded.lane], folded)
