@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +19,10 @@ from deploy.kafka.cluster import Cluster
 from deploy.kafka.state import read_state
 from deploy.pki import client_context
 from deploy.stage.audit import LaneAudit, audit_lanes
+from deploy.stage.evidence import read_ledger
 from deploy.stage.run import Run
+from deploy.stage.words import leaf_in_words
+from schemas.ids import AgencyId
 
 app = typer.Typer(no_args_is_help=True, help="Audit the ledgers of a run.")
 
@@ -53,9 +57,34 @@ def audit(
             )
         )
     else:
-        _show(found)
+        _show_audits(found)
     if not all(a.equal for a in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run, as `entente demo` prints it.")],
+    lane: Annotated[str, typer.Argument(help="The originator whose ledger is shown.")],
+    last: Annotated[int, typer.Option(min=1, help="How many leaves, from the end.")] = 20,
+) -> None:
+    """Show an originator's ledger: what was decided on each record, and what was refused, with reasons."""
+    asyncio.run(_show_lane(folder, lane, last))
+
+
+async def _show_lane(folder: Path, lane: str, last: int) -> None:
+    run = Run.open(folder)
+    arrangement = read_ceremony(folder).arrangement
+    if lane not in arrangement.directory.agency_ids:
+        known = ", ".join(arrangement.directory.agency_ids)
+        raise DeployError(f"'{lane}' has no lane in this run, but {known}")
+    async with _cluster(run) as (bootstrap, tls):
+        connection = Connection(bootstrap, client_context(tls))
+        ledger = await read_ledger(connection, arrangement.domains, AgencyId(lane), run.record.prefix)
+    table = Table("leaf", "admitted", "what", "decision", title=f"ledger of {lane}", box=SIMPLE_HEAD)
+    for leaf in ledger.leaves[-last:]:
+        table.add_row(str(leaf.number), *leaf_in_words(ledger, leaf))
+    Console().print(table)
 
 
 async def _audit(folder: Path, seed: int) -> list[LaneAudit]:
@@ -79,8 +108,8 @@ async def _cluster(run: Run) -> AsyncIterator[tuple[str, Path]]:
         yield cluster.bootstrap, cluster.admin_tls
 
 
-def _show(found: list[LaneAudit]) -> None:
-    table = Table("lane", "leaves", "certificates", "root", "replay", title="ledger audit")
+def _show_audits(found: list[LaneAudit]) -> None:
+    table = Table("lane", "leaves", "certificates", "root", "replay", title="ledger audit", box=SIMPLE_HEAD)
     for a in found:
         table.add_row(
             a.lane, str(a.leaves), str(a.certificates), a.root[:16] + "…", "equal" if a.equal else "DIFFERS"
