@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.codes import AgencyRole, State
 from schemas.gate import ALL_STATES
@@ -34,6 +34,14 @@ class Interval(Model):
 
     start: AwareDatetime | None = None
     end: AwareDatetime | None = None
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _written_out(cls, value: object) -> object:
+        # pydantic would read a bare number as seconds since 1970: `start: 2026` must not mean January 1970
+        if isinstance(value, int | float) or (isinstance(value, str) and value.lstrip("-").isdigit()):
+            raise ValueError("expected date and time with a time zone, such as 2026-01-31T00:00:00Z")
+        return value
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

@@ -204,7 +204,7 @@ def reasons_of(ledgers: Mapping[AgencyId, Ledger]) -> Counter[str]:
     reasons: Counter[str] = Counter()
     for _, _, _, verdict, why in fates(ledgers):
         if why is Withheld.FORBIDDEN:
-            reasons.update(verdict.rules)
+            reasons.update(verdict.rules or ["the rules could not be evaluated, so nothing is released"])
         elif why is not None:
             reasons[why] += 1
     for ledger in ledgers.values():
