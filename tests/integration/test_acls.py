@@ -70,8 +70,8 @@ async def test_a_shards_transactional_id_is_the_brokers_alone(
         ssl_context=client_context(identities(BROKER)),
         transactional_id=own,
     )
-    await producer.start()
     try:
+        await producer.start()
         async with producer.transaction():
             await producer.send_and_wait(deliver_topic(AGENCIES[0], PREFIX), b"delivery", partition=1)
     finally:
