@@ -40,7 +40,8 @@ from schemas.envelope import (
     portion_commitment,
     record_leaf,
     routing_digest,
-    wrap_ad,
+    wrap_ad_portion,
+    wrap_ad_recipient,
     wrap_content_bytes,
 )
 from schemas.frames import Parcel, pack_parcel
@@ -114,6 +115,7 @@ class Control:
 class _Kek:
     cipher: AESGCM
     digest: Digest
+    associated: bytes
 
 
 class Sealer:
@@ -138,20 +140,15 @@ class Sealer:
     def close_record(self, draft: Draft, sequence: int) -> ClosedRecord:
         """Close every portion and wrap its key for each agency of its audience."""
         domains, originator = self._domains, self._agency
-        slots, commitments, addressees, wraps = [], [], [], []
+        slots: list[PortionSlot] = []
+        commitments: list[Digest] = []
+        addressees: list[Addressee] = []
+        wraps: list[bytes] = []
         for portion in draft.portions:
             slot, commitment, dek = self._close_portion(draft, portion)
             slots.append(slot)
             commitments.append(commitment)
-            for recipient in self._audience(draft, portion):
-                officers = named_officers(portion.label, recipient)
-                kek = self._kek(recipient, draft.created_s)
-                nonce = self._entropy.random(12)
-                associated = wrap_ad(domains, originator, draft.record_id, commitment, recipient, kek.digest)
-                inner = wrap_content_bytes(WrapContent(dek, officers))
-                wrap = nonce + kek.cipher.encrypt(nonce, inner, associated)
-                wraps.append(wrap)
-                addressees.append(Addressee(portion.name, recipient, sha256(wrap).digest(), kek.digest))
+            self._wrap(draft, portion, commitment, dek, addressees, wraps)
         broker_only = frame_bytes(
             BrokerOnly(
                 sequence,
@@ -181,6 +178,29 @@ class Sealer:
             tuple(dict.fromkeys(Digest(a.capsule) for a in addressees)),
             _size(slots, broker_only, wraps),
         )
+
+    def _wrap(
+        self,
+        draft: Draft,
+        portion: DraftPortion,
+        commitment: Digest,
+        dek: bytes,
+        addressees: list[Addressee],
+        wraps: list[bytes],
+    ) -> None:
+        """Wrap a portion's key for each agency of its audience, in the order of their ids."""
+        recipients = self._audience(draft, portion)
+        nonces = self._entropy.random(12 * len(recipients))
+        associated = wrap_ad_portion(self._domains, self._agency, draft.record_id, commitment)
+        plain = wrap_content_bytes(WrapContent(dek, ()))
+        for i, recipient in enumerate(recipients):
+            officers = named_officers(portion.label, recipient)
+            inner = wrap_content_bytes(WrapContent(dek, officers)) if officers else plain
+            kek = self._kek(recipient, draft.created_s)
+            nonce = nonces[12 * i : 12 * i + 12]
+            wrap = nonce + kek.cipher.encrypt(nonce, inner, associated + kek.associated)
+            wraps.append(wrap)
+            addressees.append(Addressee(portion.name, recipient, sha256(wrap).digest(), kek.digest))
 
     def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
         domains = self._domains
@@ -233,7 +253,8 @@ class Sealer:
             info = capsule_info(domains, self._agency, recipient, key_id, epoch)
             sealed = SUITE.encrypt(key, public.hpke, info)  # RFC 9180 6.1, single shot
             data = capsule_bytes(Capsule(self._agency, recipient, key_id, epoch, sealed))
-            found = _Kek(AESGCM(key), capsule_digest(domains, data))
+            name = capsule_digest(domains, data)
+            found = _Kek(AESGCM(key), name, wrap_ad_recipient(recipient, name))
             self._keks[recipient, epoch] = found
             self._unsent[found.digest] = data
         return found

@@ -10,6 +10,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -156,6 +157,12 @@ def _capsules(parcel: Parcel, lane: AgencyId, arrangement: Arrangement) -> dict[
     return good
 
 
+@lru_cache(65_536)
+def _capsule_recipient(capsule: bytes) -> str:
+    """Whom a well-formed capsule is for; asked for every wrap that names it."""
+    return parse_capsule(capsule).recipient
+
+
 def verify_control(entry: ControlEntry, window: Window, domains: Domains) -> Refused | None:
     """A control message: its path, its code, and for a receipt its shape. None: it holds."""
     leaf = control_leaf(domains, entry.code, entry.id, entry.body)
@@ -252,9 +259,9 @@ def admit(
     sealed = recent.get(Digest(broker_only.arrangement))
     if sealed is None:
         return Refused.UNKNOWN_VERSION
-    for label in labels:
-        if not (sealed.directory.knows(label.routing) and active.directory.knows(label.routing)):
-            return Refused.LABEL_NOT_IN_ARRANGEMENT
+    directories = (sealed.directory,) if sealed is active else (sealed.directory, active.directory)
+    if not all(directory.knows(label.routing) for directory in directories for label in labels):
+        return Refused.LABEL_NOT_IN_ARRANGEMENT
     bears = [kind.portions[name].bears_persons for name in names]
     if any(
         b and not (lb.handling.subjects and lb.handling.origins) for b, lb in zip(bears, labels, strict=True)
@@ -269,16 +276,20 @@ def admit(
     # 16: every capsule named is known, and is for the one addressed
     for addressee in broker_only.audience:
         data = window.capsules.get(Digest(addressee.capsule)) or known.capsule(Digest(addressee.capsule))
-        if data is None or parse_capsule(data).recipient != addressee.recipient:
+        if data is None or _capsule_recipient(data) != addressee.recipient:
             return Refused.UNKNOWN_CAPSULE
     # 17: the audience is exactly what releasable-to meant when the record was made
     portions = tuple(
         AdmittedPortion(slot, label, b, audience(label, b, manifest.originator, sealed.directory, created_ms))
         for slot, label, b in zip(envelope.entry.portions, labels, bears, strict=True)
     )
-    expected = {(p.slot.name, recipient) for p in portions for recipient in p.audience}
-    named = {(a.portion, a.recipient) for a in broker_only.audience}
-    if named != expected or len(broker_only.audience) != len(expected):
+    named: dict[str, set[str]] = {name: set() for name in names}
+    for a in broker_only.audience:
+        named.setdefault(a.portion, set()).add(a.recipient)
+    expected = sum(len(p.audience) for p in portions)
+    if len(named) != len(portions) or len(broker_only.audience) != expected:
+        return Refused.AUDIENCE_MISMATCH
+    if any(named[p.slot.name] != p.audience for p in portions):
         return Refused.AUDIENCE_MISMATCH
     # 18: revisions follow one another; only an admitted record uses one up
     last = known.revision(manifest.record_id)

@@ -2,16 +2,23 @@
 
 One function for both sides: the sealer makes wraps for exactly this audience, and admission refuses a
 record whose audience differs from it. The sender, the suspended and those barred by the gate are out.
+
+Answers are remembered with the directory, by the parsed values they rest on and by the epoch of the instant: a
+busy originator asks the same few questions for every record.
 """
 
 from schemas.directory import Directory
-from schemas.gate import barred
+from schemas.gate import barred, protected
 from schemas.ids import AgencyId
-from schemas.labels import Label, home_of
+from schemas.labels import Label, Routing, home_of
+
+_REMEMBERED = 50_000
 
 
 def named_officers(label: Label, recipient: str) -> tuple[str, ...]:
     """The recipient's own officers named in the routing, in order."""
+    if not label.routing.officers:
+        return ()
     return tuple(sorted(o for o in label.routing.officers if home_of(o) == recipient))
 
 
@@ -20,7 +27,14 @@ def addressed(label: Label, originator: str, directory: Directory, at_ms: int) -
 
     Raises: `KeyError` if the routing names an id that the directory does not have.
     """
-    routing = label.routing
+    key = (label.routing, originator, directory.epoch_of(at_ms))
+    found = directory.audiences.get(key)
+    if found is None:
+        found = _remember(directory, key, _addressed(label.routing, originator, directory, at_ms))
+    return found
+
+
+def _addressed(routing: Routing, originator: str, directory: Directory, at_ms: int) -> frozenset[AgencyId]:
     named: set[AgencyId] = {directory.agency(a).id for a in routing.agencies}
     for community in routing.communities:
         named |= directory.members(community, at_ms)
@@ -34,11 +48,23 @@ def addressed(label: Label, originator: str, directory: Directory, at_ms: int) -
 def audience(
     label: Label, bears_persons: bool, originator: str, directory: Directory, at_ms: int
 ) -> frozenset[AgencyId]:
-    """`addressed`, less those that the protection gate bars."""
-    return frozenset(
-        a
-        for a in addressed(label, originator, directory, at_ms)
-        if not barred(
-            bears_persons, label.handling, directory.exposed_states(a, at_ms, named_officers(label, a))
+    """`addressed`, less those that the protection gate bars. Raises: `KeyError` as `addressed` does."""
+    if not bears_persons or not protected(label.handling):
+        return addressed(label, originator, directory, at_ms)
+    key = (label.routing, originator, directory.epoch_of(at_ms), label.handling.origins)
+    found = directory.audiences.get(key)
+    if found is None:
+        open_to = frozenset(
+            a
+            for a in addressed(label, originator, directory, at_ms)
+            if not barred(True, label.handling, directory.exposed_states(a, at_ms, named_officers(label, a)))
         )
-    )
+        found = _remember(directory, key, open_to)
+    return found
+
+
+def _remember(directory: Directory, key: object, value: frozenset[AgencyId]) -> frozenset[AgencyId]:
+    if len(directory.audiences) >= _REMEMBERED:
+        directory.audiences.clear()
+    directory.audiences[key] = value
+    return value

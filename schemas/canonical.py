@@ -25,7 +25,7 @@ def u64(value: int) -> bytes:
 
 def enc(*fields: bytes) -> bytes:
     """The unambiguous concatenation of `fields`: a u32 length before each."""
-    return b"".join([part for field in fields for part in (_U32(len(field)), field)])
+    return b"".join([_U32(len(field)) + field for field in fields])
 
 
 class Domains:

@@ -164,6 +164,11 @@ class Directory(Model):
     def _officers(self) -> dict[str, Officer]:
         return {o.id: o for o in self.officers}
 
+    @cached_property
+    def audiences(self) -> dict[object, frozenset[AgencyId]]:
+        """Answers that `schemas.audience` remembers; a directory never changes, so they stay true."""
+        return {}
+
     def agency(self, agency: str) -> Agency:
         """Raises: `KeyError` for an unknown id."""
         return self._by_id[agency]

@@ -233,7 +233,17 @@ def wrap_ad(
     domains: Domains, originator: str, record_id: bytes, commitment: bytes, recipient: str, capsule: bytes
 ) -> bytes:
     """Associated data of a wrap: it opens for this portion, this recipient and this capsule only."""
-    return enc(domains.wrap_ad, originator.encode(), record_id, commitment, recipient.encode(), capsule)
+    return wrap_ad_portion(domains, originator, record_id, commitment) + wrap_ad_recipient(recipient, capsule)
+
+
+def wrap_ad_portion(domains: Domains, originator: str, record_id: bytes, commitment: bytes) -> bytes:
+    """The first part of `wrap_ad`, the same for every recipient of a portion."""
+    return enc(domains.wrap_ad, originator.encode(), record_id, commitment)
+
+
+def wrap_ad_recipient(recipient: str, capsule: bytes) -> bytes:
+    """The rest of `wrap_ad`, the same for every portion under a capsule."""
+    return enc(recipient.encode(), capsule)
 
 
 def record_leaf(domains: Domains, manifest: bytes) -> Digest:

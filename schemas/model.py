@@ -23,5 +23,9 @@ def parse_settings(model: type[_M], data: bytes, where: str) -> _M:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        faults = (f"{where}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise BadSettings("\n".join(faults)) from error
+        faults = [(e["loc"], e["type"], e["msg"]) for e in error.errors()]
+        # A sequence whose only item is at fault is also called too short: the same fault, told twice.
+        within = {loc[:n] for loc, _, _ in faults for n in range(len(loc))}
+        told = [(loc, words) for loc, kind, words in faults if kind != "too_short" or loc not in within]
+        lines = (f"{where}: {'.'.join(map(str, loc)) or 'file'}: {words}" for loc, words in told)
+        raise BadSettings("\n".join(lines)) from error
