@@ -1,6 +1,6 @@
 """A node host's composition root: `python -m agencies SETTINGS.json` runs 1..n nodes.
 
-In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped on request, 2 settings,
+In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped on request, 2 settings or keys,
 6 the arrangement is not to be believed or has another entry for us.
 """
 
@@ -8,9 +8,10 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from agencies.errors import NodeError
+from agencies.errors import BadKeys, NodeError
 from agencies.node import Node, Place
 from agencies.settings import HostSettings
 from schemas.arrangement import ArrangementError
@@ -60,9 +61,20 @@ def main() -> int:
         known, other = group.split((NodeError, ArrangementError))
         if other is not None:
             raise
-        log.critical("%s", known)
-        return 6
+        errors = list(_leaves(known))
+        for each in errors:
+            log.critical("%s", each)
+        return 2 if all(isinstance(each, BadKeys) for each in errors) else 6
     return 0
+
+
+def _leaves(group: BaseExceptionGroup | None) -> Iterator[BaseException]:
+    """The errors themselves, without the task groups that they came through."""
+    for error in () if group is None else group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ class Draft:
 def check(draft: Draft, directory: Directory) -> None:
     """Raises: `DraftRefused` with portion and reason."""
     spec = KINDS[draft.kind]
+    if draft.revision < 1:
+        raise DraftRefused(f"{draft.kind}: revisions count from 1, not {draft.revision}")
     if not draft.portions:
         raise DraftRefused(f"{draft.kind}: a record needs at least one portion")
     names = [p.name for p in draft.portions]

@@ -11,6 +11,10 @@ class DraftRefused(NodeError):
     """The draft cannot be sealed as it is; the message names portion and field."""
 
 
+class BadKeys(NodeError):
+    """The key folder of the settings lacks a key, or holds something else."""
+
+
 class RestoredCopy(NodeError):
     """The outbox is older than what this agency has published: it was restored. Nothing may be published."""
 

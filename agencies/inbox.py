@@ -52,6 +52,7 @@ from schemas.frames import BadFrame, Parcel, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.merkle import path_root
 from schemas.seal import BadSeal, Role, SealVerifier, seal_digest
+from schemas.stopping import stop_if_asked
 from schemas.verdicts import Alarm, Unopened
 
 log = logging.getLogger("entente.agencies.inbox")
@@ -197,7 +198,7 @@ class Judge:
         before = self.head(lane)
         if head.number <= before.number:
             return  # all of it is here already
-        numbers = self._numbers(run, head)
+        numbers = self._numbers(run, head, before)
         expected: Digest | None = None
         for (i, entry, certificate, digest), number in zip(run.entries, numbers, strict=True):
             assert certificate is not None
@@ -217,7 +218,7 @@ class Judge:
         out.heads.append(head)
 
     @staticmethod
-    def _numbers(run: _Run, head: HeadEntry) -> list[int | bool | None]:
+    def _numbers(run: _Run, head: HeadEntry, before: Head) -> list[int | bool | None]:
         """The proven number of each certificate, walking back from the signed head.
 
         False: it is not the certificate that the signed chain names at its place. None: its place could not
@@ -226,14 +227,19 @@ class Judge:
         numbers: list[int | bool | None] = []
         wanted: bytes | None = head.digest
         number = head.number
-        for _, _, certificate, digest in reversed(run.entries):
+        earlier = [before, *(Head(c.number, d) for _, _, c, d in run.entries if c is not None)]
+        for (_, _, certificate, digest), last in zip(
+            reversed(run.entries), reversed(earlier[:-1]), strict=True
+        ):
             assert certificate is not None
+            # It says whom it follows, and then bears another number than the next: it was tampered with.
+            misnumbered = certificate.predecessor == last.digest and certificate.number != last.number + 1
             if wanted is None:
                 numbers.append(None)
             elif digest == wanted and certificate.number == number:
                 numbers.append(number)
                 wanted, number = certificate.predecessor, number - 1
-            elif certificate.number < number:
+            elif certificate.number < number and not misnumbered:
                 # What the chain names here is missing; this one is older, so its own place is unproven.
                 numbers.append(None)
                 wanted = None
@@ -307,6 +313,7 @@ class Inbox:
             offsets = await self._store.run(lambda c: read_positions(c, self._topic, self._partitions))
             reader.assign(self._topic, offsets)
             while True:
+                stop_if_asked()
                 try:
                     messages = await reader.poll()
                     if messages:
@@ -392,6 +399,11 @@ def _store_all(
             raise PositionMoved(f"position of '{topic}' is not {before[partition]} any more")
 
 
+def _storable(text: str | None) -> str | None:
+    """A stranger's text without NUL, which PostgreSQL refuses: a row that cannot be kept would block the stream."""
+    return None if text is None else text.replace("\0", "\ufffd")
+
+
 class _Rows:
     """Rows by table, collected over a batch so that each table is written once."""
 
@@ -418,11 +430,11 @@ class _Rows:
                     "partition": message.partition,
                     "offset": message.offset,
                     "entry": bad.entry,
-                    "lane": bad.lane,
+                    "lane": _storable(bad.lane),
                     "number": bad.number,
                     "record_id": bad.record_id,
                     "manifest": bad.manifest,
-                    "portion": bad.portion,
+                    "portion": _storable(bad.portion),
                     "reason": bad.reason,
                     "bytes": bad.data,
                     "at_ms": self._now,

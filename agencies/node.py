@@ -17,7 +17,7 @@ from functools import partial
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import func, insert, select
 
-from agencies.errors import NotOurEntry, RestoredCopy
+from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
 from agencies.inbox import Inbox, Judge, read_chains
 from agencies.kafka import Connection, Reader, read_all, up
 from agencies.keystore import Keystore
@@ -36,6 +36,7 @@ from schemas.envelope import RecordEntry, parse_submission_entry
 from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, LeafEntry, Quarantined, parse_leaf, parse_ledger_entry
+from schemas.stopping import stop_if_asked
 from schemas.topics import arrangement_topic, deliver_topic, ledger_topic, submit_topic
 from schemas.verdicts import Alarm
 
@@ -66,9 +67,7 @@ class Node:
     async def run(self) -> None:
         """Open everything in order, then run the loops. Raises: `NodeError`, `ArrangementError`."""
         s, place = self._settings, self._place
-        keys = Keystore(s.keys)
-        tls = ssl.create_default_context(cafile=s.keys / "ca.pem")
-        tls.load_cert_chain(s.keys / "tls.pem")
+        keys, tls = self._keys()
         connection = Connection(place.bootstrap, tls)
         async with Store(s.store) as store:
             await up(connection)
@@ -83,6 +82,7 @@ class Node:
                 Sealer(s.agency, arrangement, keys.signing, self._entropy),
                 arrangement.directory,
             )
+            stop_if_asked()
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(inbox.run())
                 try:
@@ -98,6 +98,17 @@ class Node:
                 if s.plan is not None:
                     loops.create_task(self._play(s.plan, outbox, store, arrangement))
                 log.info("%s: node runs", s.agency)
+                stop_if_asked()
+
+    def _keys(self) -> tuple[Keystore, ssl.SSLContext]:
+        folder = self._settings.keys
+        try:
+            keys = Keystore(folder)
+            tls = ssl.create_default_context(cafile=folder / "ca.pem")
+            tls.load_cert_chain(folder / "tls.pem")
+        except (OSError, ValueError) as error:
+            raise BadKeys(f"the keys of '{self.agency}' in '{folder}' cannot be used: {error}") from error
+        return keys, tls
 
     async def _arrangement(self, connection: Connection) -> Arrangement:
         """The genesis, which every lane activates first; later versions must at least continue its chain.

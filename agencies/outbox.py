@@ -26,6 +26,7 @@ from agencies.store.tables import chains, outbox, published
 from schemas.directory import Directory
 from schemas.frames import MAX_RECORD
 from schemas.merkle import BATCH_LEAVES
+from schemas.stopping import stop_if_asked
 
 log = logging.getLogger("entente.agencies.outbox")
 
@@ -211,6 +212,7 @@ class Relay:
         try:
             await sender.start()
             while True:
+                stop_if_asked()
                 self._wake.clear()
                 row = await self._store.run(_oldest_unsent)
                 if row is None:
@@ -224,6 +226,7 @@ class Relay:
 
     async def _send(self, sender: Sender, data: bytes) -> int:
         while True:
+            stop_if_asked()
             try:
                 return await sender.send(self._topic, data)
             except Exception as error:  # any failure means: not known to be in the log, so send it again

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import select
@@ -33,6 +34,7 @@ log = logging.getLogger("entente.agencies.receipts")
 
 _EVERY_S = 1.0
 _MISSING = Alarm.CHAIN_BREAK
+_MOST_EXCEPTIONS = 4096  # what a receipt can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +138,5 @@ def _exceptions(connection: SqlConnection, lane: str, after: int, upto: int) -> 
             )
         )
     }
-    missing = [n for n in range(after + 1, upto + 1) if n not in stored]
-    return tuple(ReceiptException(n, reasons.get(n, _MISSING)) for n in missing[:4096])
+    missing = (n for n in range(after + 1, upto + 1) if n not in stored)
+    return tuple(ReceiptException(n, reasons.get(n, _MISSING)) for n in islice(missing, _MOST_EXCEPTIONS))

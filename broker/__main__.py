@@ -1,6 +1,6 @@
 """The broker's composition root: `python -m broker SETTINGS.json`.
 
-Exit codes: 0 stopped on request, 2 settings, 3 another worker owns the shard, 4 a hung transaction,
+Exit codes: 0 stopped on request, 2 settings or keys, 3 another worker owns the shard, 4 a hung transaction,
 5 the same message failed three times, 6 the arrangement is not to be believed.
 """
 
@@ -26,11 +26,18 @@ from schemas.model import BadSettings, parse_settings
 log = logging.getLogger("entente.broker")
 
 
-async def serve(settings: BrokerSettings) -> None:
+def read_keys(folder: Path) -> tuple[ssl.SSLContext, SigningPair]:
+    """The broker's own keys. Raises: `BadSettings` if the folder lacks one."""
+    try:
+        tls = ssl.create_default_context(cafile=folder / "ca.pem")
+        tls.load_cert_chain(folder / "tls.pem")
+        return tls, SigningPair.from_seeds((folder / "signing.key").read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"the broker's keys in '{folder}' cannot be used: {error}") from error
+
+
+async def serve(settings: BrokerSettings, tls: ssl.SSLContext, pair: SigningPair) -> None:
     """Serve one shard until SIGTERM or SIGINT."""
-    tls = ssl.create_default_context(cafile=settings.keys / "ca.pem")
-    tls.load_cert_chain(settings.keys / "tls.pem")
-    pair = SigningPair.from_seeds((settings.keys / "signing.key").read_bytes())
     settings.state.mkdir(parents=True, exist_ok=True)
     shard = Shard(
         ShardSettings(
@@ -62,11 +69,12 @@ def main() -> int:
     set_up_logging()
     try:
         settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
+        tls, pair = read_keys(settings.keys)
     except (OSError, BadSettings) as error:
         print(error, file=sys.stderr)
         return 2
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, tls, pair))
     except Zombie as error:
         log.error("%s", error)
         return 3

@@ -31,7 +31,7 @@ from schemas.certificate import Head, chain_start
 from schemas.clock import IDENTITY_CLOCK, ClockMap
 from schemas.controls import ControlCode, parse_receipt
 from schemas.envelope import ControlEntry, RecordEntry, parse_submission_entry
-from schemas.frames import BadFrame, Parcel
+from schemas.frames import MAX_RECORD, BadFrame, Parcel
 from schemas.ids import U64, AgencyId, Digest, DigestBytes
 from schemas.ledger import (
     Activation,
@@ -159,6 +159,9 @@ class _Folding:
             if self.capsule(digest) is None:
                 self._out.capsules[digest] = capsule
         for i, data in enumerate(window.parcel.entries):
+            if len(data) > MAX_RECORD:  # with certificate and heads, its delivery might not fit into a parcel
+                self._refuse(Refused.TOO_LARGE, place, i)
+                continue
             entry = _try_entry(data)
             if entry is None:
                 self._refuse(Refused.MALFORMED, place, i)

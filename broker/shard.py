@@ -33,6 +33,7 @@ from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
 from schemas.ledger import LeafEntry, RulingEntry, parse_ledger_entry
 from schemas.rulings import ruling_digest
+from schemas.stopping import stop_if_asked
 from schemas.topics import (
     arrangement_topic,
     deliver_topic,
@@ -103,6 +104,7 @@ class Shard:
                     await self._rebuild()
                     self._on_ready()
                     while True:
+                        stop_if_asked()
                         if await self._poll():
                             await self._step()
                             failures.clear()
@@ -188,8 +190,10 @@ class Shard:
             version = make_version(current)
             self._versions[current.digest] = version
             self._genesis = self._genesis or version
-        if self._genesis is None:
+        if current is None:
             raise ArrangementError("the arrangement topic holds no version")
+        if current.body.broker.public() != self._pair.public:
+            raise ArrangementError("the arrangement's key for the broker is not that of its key folder")
 
     @property
     def _own_lanes(self) -> list[AgencyId]:

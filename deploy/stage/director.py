@@ -23,6 +23,7 @@ from deploy.stage.expectations import Expectation, Scene, check_all
 from deploy.stage.services import Services
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted, Quarantined
+from schemas.stopping import stop_if_asked
 
 _STILL_LIMIT = 120.0  # seconds without any change before the director gives up
 
@@ -100,6 +101,7 @@ class Director:
         planned = self._services.run.record.records
         last, moved_at = None, time.monotonic()
         while True:
+            stop_if_asked()
             self._services.check()
             now = await self._look()
             if now != last:
@@ -179,6 +181,7 @@ class Director:
         before = sum(self._delivered().values())
         await services.restart(name)
         while time.monotonic() - begun < _STILL_LIMIT:
+            stop_if_asked()
             services.check()
             await self._look()
             if sum(self._delivered().values()) > before or self._finished():
@@ -201,14 +204,15 @@ class Director:
             "audit",
             str(self._services.run.folder),
         ]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            "--json",
-            env={**os.environ, "PYTHONHASHSEED": "4242"},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(self._services.run.logs / "audit.log").open("wb"),
-            cwd=Path.cwd(),
-        )
+        with (self._services.run.logs / "audit.log").open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                "--json",
+                env={**os.environ, "PYTHONHASHSEED": "4242"},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                cwd=Path.cwd(),
+            )
         out, _ = await process.communicate()
         try:
             lanes = json.loads(out)

@@ -1,0 +1,365 @@
+"""The fold does not depend on how the log is cut, and a recipient's view not on what it is not given."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agencies.drafting import Draft
+from agencies.kafka import Delivered
+from agencies.sealing import Control
+from broker.admission import SourceMessage
+from broker.lane import Lane, fold
+from broker.release import Share
+from broker.replay import replay
+from broker.step import state_records
+from schemas.certificate import parse_certificate
+from schemas.clock import IDENTITY_CLOCK
+from schemas.codes import PortionName, Tlp
+from schemas.controls import Receipt, receipt_bytes
+from schemas.directory import Directory
+from schemas.entropy import SeededEntropy
+from schemas.envelope import DeliveryEntry, HeadEntry, RecordEntry, parse_deliver_entry
+from schemas.frames import parse_parcel
+from schemas.ids import AgencyId, CommunityId, Digest
+from schemas.labels import Label, Routing, handling_bytes, routing_bytes
+from schemas.ledger import Activation, Admitted, LedgerEntry, Quarantined, entry_bytes
+from schemas.verdicts import Refused
+from tests.support.drafts import base, draft, handling, label, plain, record_id, sources
+from tests.support.federation import NOW_MS, commit, drafts, leaves, message, parcel
+from tests.support.forge import edit_entry, flip
+from tests.support.members import Members, members
+from tests.vectors.scenes import FR, GB, IT, XA
+
+FEW = settings(deadline=None, max_examples=20)
+
+
+@cache
+def log() -> tuple[SourceMessage, ...]:
+    """A lane with everything in it: plans, corrections, receipts, resends, gaps, garbage, refused and equal records."""
+    m, source = members(), random.Random("log")
+    sealer = m.sealer(GB, SeededEntropy(b"log"))
+    receipt = Control("receipt", record_id("r"), receipt_bytes(Receipt(FR, 0, 2, bytes(32), ())))
+    values = [
+        parcel(sealer, drafts(GB, 5, start=5 * i), 1 + 5 * i, [receipt] if i % 2 else []) for i in range(6)
+    ]
+    corrections = [plain("c", FR, revision=n) for n in (1, 2, 4, 3)]
+    values.append(parcel(sealer, corrections, 31))
+    values.append(values[2])
+    values.append(parcel(sealer, [plain("gap", FR, IT)], 40))
+    values.append(parcel(sealer, [plain("reused", FR)], 31))
+    values.append(parcel(sealer, [plain("passed", FR)], 37))
+    values.append(values[1])  # in a message with a key
+    for at in (0, 3, 6):
+        values.append(flip(values[at], source.randrange(8 * len(values[at]))))
+        values.append(source.randbytes(100))
+    values.append(parcel(sealer, [plain("last", FR, IT, XA)], 41))
+    return tuple(
+        SourceMessage(i, NOW_MS + source.randrange(-500, 5000), value, i != 11)
+        for i, value in enumerate(values)
+    )
+
+
+@dataclass
+class Walk:
+    """All that folding a log comes to."""
+
+    ledger: list[bytes]
+    shares: list[tuple[AgencyId, Share]]
+    forwards: list[object]
+    state: list[tuple[bytes, bytes]]
+    root: bytes
+
+
+def walk(m: Members, lane: Lane, messages: Sequence[SourceMessage], cuts: Iterator[int]) -> Walk:
+    out = Walk([], [], [], [], b"")
+    at = 0
+    state: dict[bytes, bytes] = {}
+    while at < len(messages):
+        size = next(cuts)
+        folded = fold(lane, messages[at : at + size], m.versions)
+        commit(lane, folded)
+        out.ledger += map(entry_bytes, folded.ledger)
+        out.shares += folded.shares
+        out.forwards += folded.forwards
+        state |= dict(state_records(folded))
+        at += size
+    out.state = sorted(state.items())
+    out.root = lane.state.ledger.root()
+    return out
+
+
+@cache
+def whole() -> Walk:
+    m = members()
+    return walk(m, m.lane(GB), log(), repeat(len(log())))
+
+
+def test_the_log_has_everything_in_it() -> None:
+    m = members()
+    found = leaves(fold(m.lane(GB), log(), m.versions))
+    assert {type(leaf).__name__ for leaf in found} == {
+        "Admitted",
+        "Quarantined",
+        "Duplicate",
+        "Gap",
+        "ControlNoted",
+    }
+    reasons = {leaf.reason for leaf in found if isinstance(leaf, Quarantined)}
+    assert reasons >= {
+        Refused.BAD_REVISION,
+        Refused.SEQUENCE_REUSED,
+        Refused.SEQUENCE_PASSED,
+        Refused.BAD_MAGIC,
+        Refused.KAFKA_KEY_OR_HEADERS,
+    }
+
+
+@FEW
+@given(st.lists(st.integers(1, 6), min_size=20, max_size=20))
+def test_any_cuts_give_the_same_bytes(sizes: list[int]) -> None:
+    m = members()
+    assert walk(m, m.lane(GB), log(), iter(sizes)) == whole()
+
+
+@FEW
+@given(st.lists(st.integers(1, 6), min_size=20, max_size=20))
+def test_a_replay_gives_what_was_committed(sizes: list[int]) -> None:
+    m = members()
+    activation = Activation(0, 0, m.arrangement.digest, IDENTITY_CLOCK)
+    again = replay(GB, log(), activation, m.versions, iter(sizes))
+    entries: list[LedgerEntry] = again.ledger
+    assert [entry_bytes(e) for e in entries[1:]] == whole().ledger
+    assert again.root == whole().root
+    certificates: dict[AgencyId, list[bytes]] = {}
+    for recipient, share in whole().shares:
+        certificates.setdefault(recipient, []).append(share.certificate)
+    assert again.certificates == certificates
+
+
+@FEW
+@given(st.data())
+def test_messages_that_were_folded_before_change_no_chain(data: st.DataObject) -> None:
+    """Any part of the log again, at the end: not one delivery more."""
+    m = members()
+    again = data.draw(st.lists(st.sampled_from(log()), max_size=8))
+    messages = [
+        *log(),
+        *(SourceMessage(len(log()) + i, r.append_ms, r.value, r.bare) for i, r in enumerate(again)),
+    ]
+    after = walk(m, m.lane(GB), messages, repeat(len(messages)))
+    assert after.shares == whole().shares
+
+
+# What a recipient is not given leaves no trace in what it is given
+
+
+#: Addressed to IT by its team and sealed for it, and then forbidden by a rule: RED is for who is named.
+FORBIDDEN = Label(handling(tlp=Tlp.RED), Routing((), (CommunityId("jit-channel"),), ()))
+
+
+def shares_of(found: Sequence[tuple[AgencyId, Share]], recipient: AgencyId) -> list[Share]:
+    return [share for to, share in found if to == recipient]
+
+
+@FEW
+@given(
+    st.lists(st.sampled_from(["seen", "other", "refused", "forbidden"]), min_size=2, max_size=7),
+    st.integers(0, 2**32),
+)
+def test_a_withheld_record_in_the_lane_changes_no_byte_of_a_recipients_shares(
+    kinds: list[str], seed: int
+) -> None:
+    """With the records that IT is not given, without them, and with noise in their place."""
+    m = members()
+    sealer = m.sealer(GB, SeededEntropy(str(seed).encode()))
+
+    def made(i: int, kind: str) -> bytes:
+        to = {"seen": label(FR, IT), "other": label(FR), "refused": label(IT), "forbidden": FORBIDDEN}[kind]
+        wanted = draft(f"{seed}/{i}", (PortionName.BASE, base(), to), revision=2 if kind == "refused" else 1)
+        value = parcel(sealer, [wanted], i)
+        sealer.forget_keys()  # each window brings its own capsules, so that any of them may be left out
+        return value
+
+    values = [made(i, kind) for i, kind in enumerate(kinds, 1)]
+
+    def view(pick: Callable[[str, bytes], bytes | None]) -> tuple[list[Share], object]:
+        kept = [(i, pick(k, v)) for i, (k, v) in enumerate(zip(kinds, values, strict=True))]
+        lane = m.lane(GB)
+        messages = [SourceMessage(i, NOW_MS + 1000 + i, v, True) for i, v in kept if v is not None]
+        walked = walk(m, lane, messages, repeat(3))
+        return shares_of(walked.shares, IT), lane.heads.get(IT)
+
+    full = view(lambda _, v: v)
+    assert len(full[0]) == kinds.count("seen")
+    assert view(lambda k, v: v if k == "seen" else None) == full
+    assert view(lambda k, v: v if k == "seen" else b"noise") == full
+
+
+Shape = list[object]
+
+
+def shape(value: bytes) -> Shape:
+    """Everything of a deliver parcel that has a length, a number or a name, and is not a random value."""
+    data = parse_parcel(value)
+    out: Shape = [len(value), data.first, [len(s) for s in data.seals], [len(c) for c in data.capsules]]
+    for raw in data.entries:
+        entry = parse_deliver_entry(raw)
+        if isinstance(entry, HeadEntry):
+            out.append([len(raw), entry.lane, entry.number, entry.seal, len(entry.path)])
+            continue
+        assert isinstance(entry, DeliveryEntry)
+        certificate = parse_certificate(entry.certificate)
+        portions = [
+            [p.name, p.handling, len(p.ciphertext), len(p.wrap), p.capsule, len(p.routing)]
+            for p in entry.portions
+        ]
+        rules = [r.rule for r in certificate.rules]
+        out.append(
+            [
+                len(raw),
+                len(entry.manifest),
+                len(entry.path),
+                entry.seal,
+                portions,
+                certificate.number,
+                len(certificate.released),
+                certificate.admitted_ms,
+                rules,
+                len(entry.certificate),
+            ]
+        )
+    return out
+
+
+def seen(m: Members, items: Sequence[Draft], recipient: AgencyId, seed: int) -> list[Shape]:
+    sealer = m.sealer(GB, SeededEntropy(str(seed).encode()))
+    parcels = m.delivered(GB, parcel(sealer, items))
+    judge = m.judge(recipient)
+    for value in parcels.get(recipient, []):
+        assert not judge.judge(Delivered(0, 0, value, True)).bad
+    return [shape(value) for value in parcels.get(recipient, [])]
+
+
+@FEW
+@given(
+    st.lists(st.sampled_from(["one", "also others", "more portions", "withheld"]), min_size=1, max_size=6),
+    st.integers(0, 2**32),
+)
+def test_a_portion_or_record_that_is_withheld_looks_like_one_that_was_never_written(
+    kinds: list[str], seed: int
+) -> None:
+    """Every length, number and index that IT sees is the same, in one window, whatever else is in its records."""
+    m = members()
+    ours = label(IT)
+
+    def made(i: int, kind: str) -> Draft:
+        portions = [(PortionName.BASE, base(f"Summary {i}"), ours)]
+        if kind == "also others":
+            portions = [(PortionName.BASE, base(f"Summary {i}"), label(FR, IT, XA))]
+        extra = [(PortionName.SOURCES, sources("Only for one " * 90), label(FR))]
+        return draft(f"{seed}/{i}", *portions, *(extra if kind == "more portions" else []))
+
+    with_all = [plain(f"{seed}/{i}", FR) if k == "withheld" else made(i, k) for i, k in enumerate(kinds)]
+    alone = [made(i, "one") for i, k in enumerate(kinds) if k != "withheld"]
+    if not alone:
+        assert seen(m, with_all, IT, seed) == []
+        return
+    assert seen(m, with_all, IT, seed) == seen(m, alone, IT, seed + 1)
+
+
+# Who is suspended, and what was changed after sealing
+
+
+@FEW
+@given(st.integers(1, 12), st.integers(0, 27 * 86_400_000 - 1), st.integers(1, 4))
+def test_a_suspended_originators_records_are_all_quarantined(count: int, into_ms: int, size: int) -> None:
+    m = members()
+    (suspension,) = m.arrangement.directory.suspensions
+    assert (suspension.agency, suspension.start_ms is None) == (XA, False)
+    assert suspension.start_ms is not None
+    at_ms = suspension.start_ms + into_ms
+    sealer, lane = m.sealer(XA), m.lane(XA)
+    values = []
+    for first in range(1, count + 1, size):
+        items = [plain(i, GB) for i in range(first, min(first + size, count + 1))]
+        values.append(parcel(sealer, items, first))
+    out = fold(lane, [SourceMessage(i, at_ms, v, True) for i, v in enumerate(values)], m.versions)
+    found = leaves(out)
+    assert len(found) == count
+    assert {leaf.reason for leaf in found if isinstance(leaf, Quarantined)} == {Refused.ORIGINATOR_NOT_ACTIVE}
+    assert not out.shares
+    assert out.state.last_sequence == 0
+
+
+@FEW
+@given(st.data())
+def test_a_label_or_audience_changed_after_sealing_is_refused(data: st.DataObject) -> None:
+    m = members()
+    directory: Directory = m.arrangement.directory
+    value = _two_portions()
+    which = data.draw(st.integers(0, 1))
+    what = data.draw(st.sampled_from(["handling", "routing", "salt", "routing_salt", "audience", "swap"]))
+    to = data.draw(st.lists(st.sampled_from(directory.agency_ids), unique=True))
+    tlp = data.draw(st.sampled_from([Tlp.CLEAR, Tlp.AMBER, Tlp.RED]))
+    bit = data.draw(st.integers(0, 127))
+
+    def change(entry: RecordEntry) -> RecordEntry:
+        slot = entry.portions[which]
+        match what:
+            case "handling":
+                slot = msgspec.structs.replace(slot, handling=handling_bytes(handling(tlp=tlp)))
+            case "routing":
+                slot = msgspec.structs.replace(slot, routing=routing_bytes(label(*to).routing))
+            case "salt":
+                slot = msgspec.structs.replace(slot, salt=flip(slot.salt, bit))
+            case "routing_salt":
+                slot = msgspec.structs.replace(slot, routing_salt=flip(slot.routing_salt, bit))
+            case "swap":
+                other = entry.portions[1 - which]
+                slot = msgspec.structs.replace(slot, handling=other.handling, routing=other.routing)
+            case _:
+                names = entry.broker_only.replace(b"it-pds", b"xa-np\0")
+                return msgspec.structs.replace(entry, broker_only=names)
+        portions = tuple(slot if i == which else p for i, p in enumerate(entry.portions))
+        return msgspec.structs.replace(entry, portions=portions)
+
+    touched = edit_entry(value, 0, change)
+    out = fold(m.lane(GB), [message(touched, 0), message(value, 1)], m.versions)
+    kinds = [leaf.reason if isinstance(leaf, Quarantined) else type(leaf) for leaf in leaves(out)]
+    if touched == value:  # the routing drawn was the one that stands there
+        assert kinds[0] is Admitted
+        return
+    assert kinds == [Refused.BAD_SLOT, Admitted]
+
+
+@cache
+def _two_portions() -> bytes:
+    wanted = draft(
+        "two",
+        (PortionName.BASE, base(), label(FR, IT)),
+        (PortionName.SOURCES, sources(), label(FR, by=handling(tlp=Tlp.AMBER))),
+    )
+    return parcel(members().sealer(GB), [wanted])
+
+
+@FEW
+@given(st.binary(min_size=32, max_size=32))
+def test_seeded_entropy_gives_the_same_steps(seed: bytes) -> None:
+    """Signatures apart, which no seed reaches: the heads of a step are placed alike."""
+    m = members()
+    lane = m.lane(GB)
+    out = fold(lane, log()[:2], m.versions)
+    first, second = m.deliver((lane, out)), m.deliver((lane, out))
+    assert first.keys() == second.keys()
+    for recipient in first:
+        for one, other in zip(first[recipient], second[recipient], strict=True):
+            assert parse_parcel(one).entries == parse_parcel(other).entries
+            assert [Digest(s[:32]) for s in parse_parcel(one).seals] == [
+                Digest(s[:32]) for s in parse_parcel(other).seals
+            ]

@@ -1,0 +1,106 @@
+"""Labels: a code that nobody knows is told from bytes that are no label."""
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from schemas.codes import HandlingCode, SubjectCategory
+from schemas.labels import (
+    Routing,
+    UnknownCode,
+    handling_bytes,
+    home_of,
+    ordered,
+    parse_handling,
+    parse_routing,
+    retain_until,
+    retention_date,
+    routing_bytes,
+)
+from tests.support.drafts import handling
+
+GOOD = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleared=True)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the label by its place, and what to put there."""
+
+    place: int
+    value: object
+
+
+def with_field(field: Field) -> bytes:
+    fields = msgspec.msgpack.decode(handling_bytes(GOOD))
+    fields[field.place] = field.value
+    return msgspec.msgpack.encode(fields)
+
+
+CODES = {
+    "tlp": Field(0, "BROWN"),
+    "handling code": Field(1, ["H9"]),
+    "source": Field(2, "Z"),
+    "information": Field(3, "9"),
+    "purpose": Field(4, ["curiosity"]),
+    "subject": Field(5, ["bystander"]),
+    "special": Field(6, ["shoe_size"]),
+    "caveat": Field(7, ["burn_after_reading"]),
+    "ground": Field(8, ["none"]),
+    "origin": Field(10, ["XC"]),
+    "second of a list": Field(10, ["XA", "xa"]),
+}
+
+SHAPES = {
+    "number for a code": Field(0, 1),
+    "text for a list": Field(1, "H1"),
+    "code of 41 characters": Field(0, "x" * 41),
+    "number for a flag": Field(9, 1),
+    "negative date": Field(11, -1),
+    "date beyond 100000 days": Field(11, 100_001),
+    "text for a date": Field(11, "20000"),
+}
+
+
+def test_a_label_comes_back_as_it_was() -> None:
+    assert parse_handling(handling_bytes(GOOD)) == GOOD
+    routing = Routing(("gb-one",), ("team",), ("gb-one/desk",))
+    assert parse_routing(routing_bytes(routing)) == routing
+
+
+@pytest.mark.parametrize("what", CODES)
+def test_an_unknown_code_is_named_as_such(what: str) -> None:
+    with pytest.raises(UnknownCode):
+        parse_handling(with_field(CODES[what]))
+
+
+@pytest.mark.parametrize("what", SHAPES)
+def test_a_wrong_shape_is_no_unknown_code(what: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        parse_handling(with_field(SHAPES[what]))
+
+
+def test_a_wrong_shape_weighs_more_than_an_unknown_code() -> None:
+    fields = msgspec.msgpack.decode(with_field(CODES["tlp"]))
+    with pytest.raises(msgspec.ValidationError):
+        parse_handling(msgspec.msgpack.encode([*fields, 1]))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\x9c", handling_bytes(GOOD)[:-1], handling_bytes(GOOD) + b"\0"]
+)
+def test_broken_bytes_are_no_label(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        parse_handling(data)
+    with pytest.raises(msgspec.DecodeError):
+        parse_routing(data)
+
+
+def test_a_set_is_written_sorted_and_once() -> None:
+    assert ordered([HandlingCode.H2, HandlingCode.H0, HandlingCode.H2]) == (HandlingCode.H0, HandlingCode.H2)
+
+
+def test_days_and_homes() -> None:
+    assert retain_until(86_400_000 * 10 + 5, 3) == 13
+    assert retention_date(0) == "1970-01-01"
+    assert home_of("gb-one/desk") == "gb-one"

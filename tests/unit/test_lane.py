@@ -1,0 +1,296 @@
+"""The fold over hard input: gaps, repeats, oversized records, an originator that lies about its own record."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from agencies.inbox import Judged
+from agencies.kafka import Delivered
+from agencies.sealing import ClosedRecord, Control
+from broker.admission import SourceMessage
+from broker.lane import Folded, Lane, fold
+from schemas.codes import PortionName
+from schemas.controls import Receipt, receipt_bytes
+from schemas.envelope import BrokerOnly, PortionSlot, parse_broker_only
+from schemas.frames import MAX_PARCEL, MAX_RECORD
+from schemas.ids import AgencyId
+from schemas.ledger import Admitted, ControlNoted, Duplicate, Gap, Leaf, Quarantined
+from schemas.verdicts import Refused, Unopened
+from tests.support.drafts import base, draft, label, plain, record_id, sources
+from tests.support.federation import NOW_MS, commit, leaves, message
+from tests.support.forge import edit, edit_entry, flip, reform
+from tests.support.members import Members, members
+from tests.vectors.scenes import FR, GB, IT, XA
+
+
+@pytest.fixture(scope="module")
+def m() -> Members:
+    return members()
+
+
+def window(
+    m: Members,
+    first: int,
+    *to: Sequence[AgencyId],
+    change: Callable[[ClosedRecord], ClosedRecord] = lambda c: c,
+    controls: Sequence[Control] = (),
+) -> bytes:
+    sealer = m.sealer(GB)
+    closed = [change(sealer.close_record(plain(first + i, *a), first + i)) for i, a in enumerate(to)]
+    return sealer.seal_window(closed, controls, first)
+
+
+def folded(m: Members, *values: bytes) -> tuple[Lane, Folded]:
+    lane = m.lane(GB)
+    return lane, fold(lane, [message(v, i) for i, v in enumerate(values)], m.versions)
+
+
+def kinds(found: Sequence[Leaf]) -> list[str]:
+    return [
+        str(leaf.reason) if isinstance(leaf, Quarantined) else type(leaf).__name__.lower() for leaf in found
+    ]
+
+
+def test_a_fold_leaves_the_lane_as_it_was(m: Members) -> None:
+    lane = m.lane(GB)
+    before = (lane.state, dict(lane.heads), dict(lane.capsules))
+    first = fold(lane, [message(window(m, 1, [FR]), 0)], m.versions)
+    again = fold(lane, [message(window(m, 1, [FR]), 0)], m.versions)
+    assert (lane.state, lane.heads, lane.capsules) == before
+    assert kinds(leaves(first)) == kinds(leaves(again)) == ["admitted"]
+
+
+def test_a_jump_is_a_gap_and_the_lane_goes_on(m: Members) -> None:
+    _, out = folded(m, window(m, 1, [FR]), window(m, 4, [FR], [IT]))
+    found = leaves(out)
+    assert kinds(found) == ["admitted", "gap", "admitted", "admitted"]
+    gap = found[1]
+    assert isinstance(gap, Gap)
+    assert (gap.first, gap.next, gap.offset) == (2, 4, 1)
+    assert out.state.last_sequence == 5
+
+
+def test_a_refused_record_uses_its_number_up_and_its_resend_is_a_duplicate(m: Members) -> None:
+    value = window(m, 1, [FR], change=lambda c: reform(m.domains, c, broker_only=_revision(2)))
+    _, out = folded(m, value, value, window(m, 2, [FR]))
+    assert kinds(leaves(out)) == ["bad_revision", "duplicate", "admitted"]
+
+
+def _revision(number: int) -> Callable[[BrokerOnly], BrokerOnly]:
+    return lambda b: msgspec.structs.replace(b, revision=number)
+
+
+def test_a_refused_revision_is_not_used_up(m: Members) -> None:
+    sealer = m.sealer(GB)
+    drafts = [
+        plain(1, FR),
+        plain(1, FR, revision=3),
+        plain(1, FR, revision=2),
+        plain(1, FR, revision=2, summary="Other"),
+        plain(1, FR, revision=1),
+        plain(1, FR, revision=3),
+    ]
+    value = sealer.seal_window([sealer.close_record(d, i) for i, d in enumerate(drafts, 1)], (), 1)
+    _, out = folded(m, value)
+    assert kinds(leaves(out)) == [
+        "admitted",
+        "bad_revision",
+        "admitted",
+        "equivocation",
+        "bad_revision",
+        "admitted",
+    ]
+
+
+def test_one_refused_entry_does_not_take_its_window_with_it(m: Members) -> None:
+    value = edit_entry(
+        window(m, 1, [FR], [FR], [FR]), 1, lambda e: msgspec.structs.replace(e, path=flip(e.path, 99))
+    )
+    _, out = folded(m, value)
+    assert kinds(leaves(out)) == ["admitted", "bad_path", "gap", "admitted"]
+
+
+def test_every_record_of_a_message_that_is_refused_as_a_whole_has_a_leaf(m: Members) -> None:
+    lane = m.lane(GB)
+    control = Control("receipt", record_id("c"), receipt_bytes(Receipt(FR, 0, 1, bytes(32), ())))
+    value = window(m, 1, [FR], [IT], controls=[control])
+    out = fold(lane, [SourceMessage(0, NOW_MS, value, bare=False)], m.versions)
+    found = leaves(out)
+    assert kinds(found) == ["kafka_key_or_headers"] * 2
+    assert [leaf.entry for leaf in found if isinstance(leaf, Quarantined)] == [0, 1]
+    assert not out.shares
+    assert not out.forwards
+
+
+def test_capsules_are_kept_for_later_windows(m: Members) -> None:
+    sealer, lane = m.sealer(GB), m.lane(GB)
+    values = [sealer.seal_window([sealer.close_record(plain(i, FR), i)], (), i) for i in (1, 2)]
+    first = fold(lane, [message(values[0], 0)], m.versions)
+    commit(lane, first)
+    second = fold(lane, [message(values[1], 1)], m.versions)
+    assert (len(first.capsules), len(second.capsules)) == (1, 0)
+    assert kinds(leaves(second)) == ["admitted"]
+    parcels = m.deliver((lane, second))
+    assert len(m.judge(FR).judge(Delivered(0, 0, parcels[FR][0], True)).received) == 1
+
+
+def test_a_receipt_is_forwarded_to_the_lane_it_speaks_of_and_to_nobody_else(m: Members) -> None:
+    def receipt(lane: str) -> Control:
+        return Control("receipt", record_id(lane), receipt_bytes(Receipt(lane, 0, 4, bytes(32), ())))
+
+    value = window(m, 1, [FR], controls=[receipt(IT), receipt(GB), receipt("de-six")])
+    lane, out = folded(m, value)
+    noted = [leaf for leaf in leaves(out) if isinstance(leaf, ControlNoted)]
+    assert [leaf.to for leaf in noted] == [IT, "", ""]
+    parcels = m.deliver((lane, out))
+    (got,) = m.judge(IT).judge(Delivered(0, 0, parcels[IT][0], True)).receipts
+    assert (got.recipient, got.receipt.upto) == (GB, 4)
+
+
+def test_a_control_is_bound_to_its_window(m: Members) -> None:
+    control = Control("receipt", record_id("c"), receipt_bytes(Receipt(IT, 0, 1, bytes(32), ())))
+    value = window(m, 1, [FR], controls=[control])
+    touched = value.replace(control.body, receipt_bytes(Receipt(IT, 0, 2, bytes(32), ())))
+    assert touched != value
+    _, out = folded(m, touched)
+    assert kinds(leaves(out)) == ["admitted", "bad_path"]
+    _, out = folded(m, window(m, 1, [FR], controls=[replace(control, body=b"\xc1")]))
+    assert kinds(leaves(out)) == ["admitted", "malformed"]
+
+
+# An originator that holds its own keys and lies
+
+
+def _slots(
+    m: Members, change: Callable[[PortionSlot], PortionSlot]
+) -> Callable[[ClosedRecord], ClosedRecord]:
+    return lambda c: reform(m.domains, c, portions=[change(s) for s in c.portions])
+
+
+@pytest.mark.parametrize(
+    "handling, reason",
+    [
+        (b"", Refused.MALFORMED),
+        (b"\xc1", Refused.MALFORMED),
+        (b"\x91" * 16_000, Refused.MALFORMED),
+        (b"\x9c\xa3\xff\xfe\xfd" + b"\x90" * 11, Refused.MALFORMED),
+        (b"\xdd\xff\xff\xff\xff", Refused.MALFORMED),
+    ],
+    ids=["empty", "reserved", "deep", "not-utf-8", "huge"],
+)
+def test_labels_that_are_none_are_refused(m: Members, handling: bytes, reason: Refused) -> None:
+    for field in ("handling", "routing"):
+
+        def change(s: PortionSlot, field: str = field) -> PortionSlot:
+            return msgspec.structs.replace(s, **{field: handling})
+
+        _, out = folded(m, window(m, 1, [FR], change=_slots(m, change)), window(m, 2, [FR]))
+        assert kinds(leaves(out)) == [reason, "admitted"]
+
+
+def test_an_audience_that_is_too_wide_too_narrow_or_doubled_is_refused(m: Members) -> None:
+    def audience(pick: Callable[[tuple[int, ...]], Sequence[int]]) -> Callable[[ClosedRecord], ClosedRecord]:
+        def change(c: ClosedRecord) -> ClosedRecord:
+            named = parse_broker_only(c.broker_only).audience
+            chosen = pick(tuple(range(len(named))))
+            made = reform(
+                m.domains,
+                c,
+                broker_only=lambda b: msgspec.structs.replace(b, audience=tuple(named[i] for i in chosen)),
+            )
+            return replace(made, wraps=tuple(c.wraps[i] for i in chosen))
+
+        return change
+
+    for pick in (lambda r: r[:1], lambda r: [], lambda r: [0, 1, 1], lambda r: [0, 0]):
+        _, out = folded(m, window(m, 1, [FR, IT], change=audience(pick)))
+        assert kinds(leaves(out)) == ["audience_mismatch"]
+    _, out = folded(m, window(m, 1, [FR, IT], change=audience(lambda r: [1, 0])))
+    assert kinds(leaves(out)) == ["admitted"]  # the order is nobody's business
+
+
+def test_routing_changed_under_the_same_audience_is_refused(m: Members) -> None:
+    routing = msgspec.msgpack.encode([[FR, XA], [], []])
+    change = _slots(m, lambda s: msgspec.structs.replace(s, routing=routing))
+    _, out = folded(m, window(m, 1, [FR], change=change))
+    assert kinds(leaves(out)) == ["audience_mismatch"]
+
+
+def test_a_capsule_of_another_recipient_is_refused(m: Members) -> None:
+    def swap(b: BrokerOnly) -> BrokerOnly:
+        first, second = b.audience
+        return msgspec.structs.replace(
+            b,
+            audience=(
+                msgspec.structs.replace(first, capsule=second.capsule),
+                msgspec.structs.replace(second, capsule=first.capsule),
+            ),
+        )
+
+    _, out = folded(m, window(m, 1, [FR, IT], change=lambda c: reform(m.domains, c, broker_only=swap)))
+    assert kinds(leaves(out)) == ["unknown_capsule"]
+
+
+def test_a_portion_that_stands_twice_is_refused(m: Members) -> None:
+    sealer = m.sealer(GB)
+    twice = draft(1, (PortionName.BASE, base(), label(FR)), (PortionName.SOURCES, sources(), label(FR)))
+    closed = reform(
+        m.domains,
+        (record := sealer.close_record(twice, 1)),
+        portions=[record.portions[0], msgspec.structs.replace(record.portions[1], name="base")],
+    )
+    _, out = folded(m, sealer.seal_window([closed], (), 1))
+    assert kinds(leaves(out)) == ["unknown_portion"]
+
+
+def test_a_record_over_the_limit_is_refused_and_its_neighbour_is_not(m: Members) -> None:
+    """With certificate and heads its delivery could be larger than any parcel may be, and no step would commit."""
+
+    def grow(size: int) -> Callable[[ClosedRecord], ClosedRecord]:
+        return _slots(m, lambda s: msgspec.structs.replace(s, ciphertext=bytes(size)))
+
+    _, out = folded(m, window(m, 1, [FR], change=grow(MAX_RECORD)), window(m, 2, [FR]))
+    assert kinds(leaves(out)) == ["too_large", "gap", "admitted"]
+    lane, out = folded(m, window(m, 1, [FR], change=grow(MAX_RECORD - 4000)))
+    assert kinds(leaves(out)) == ["admitted"]
+    (parcel,) = m.deliver((lane, out))[FR]
+    assert len(parcel) < MAX_PARCEL
+    result = m.judge(FR).judge(Delivered(0, 0, parcel, True))
+    assert [b.reason for b in result.bad] == [Unopened.BAD_WRAP]
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17])
+def test_a_ciphertext_of_any_size_is_judged(m: Members, size: int) -> None:
+    change = _slots(m, lambda s: msgspec.structs.replace(s, ciphertext=bytes(size)))
+    result = _opened(m, window(m, 1, [FR], change=change))
+    assert [b.reason for b in result.bad] == [Unopened.BAD_WRAP]  # the wrap is bound to the commitment
+
+
+def _opened(m: Members, value: bytes) -> Judged:
+    (parcel,) = m.delivered(GB, value)[FR]
+    return m.judge(FR).judge(Delivered(0, 0, parcel, True))
+
+
+def test_two_seals_or_none_are_no_window(m: Members) -> None:
+    value = window(m, 1, [FR])
+    for seals in (lambda s: (*s, *s), lambda s: ()):
+        touched = edit(value, lambda p, seals=seals: msgspec.structs.replace(p, seals=seals(p.seals)))  # type: ignore[misc]
+        _, out = folded(m, touched)
+        assert kinds(leaves(out)) == ["bad_seal"]
+
+
+def test_admission_time_never_goes_back(m: Members) -> None:
+    lane = m.lane(GB)
+    values = [window(m, 1, [FR]), window(m, 2, [FR])]
+    out = fold(
+        lane,
+        [
+            SourceMessage(i, NOW_MS + at, v, True)
+            for i, (at, v) in enumerate(zip((900, 100), values, strict=True))
+        ],
+        m.versions,
+    )
+    assert [leaf.at_ms - NOW_MS for leaf in leaves(out) if isinstance(leaf, Admitted)] == [900, 900]
+    assert not any(isinstance(leaf, Duplicate) for leaf in leaves(out))

@@ -1,0 +1,199 @@
+"""The outbox on a real store: windows, their order and numbers, restarts, and who is told of a refusal."""
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from agencies.drafting import Draft
+from agencies.errors import DraftRefused
+from agencies.outbox import Outbox, Receipted
+from agencies.sealing import Control
+from agencies.store import Store
+from agencies.store.tables import chains, outbox, published
+from broker.lane import fold
+from schemas.codes import PortionName, SubjectCategory
+from schemas.controls import Receipt, receipt_bytes
+from schemas.envelope import RecordEntry, manifest_digest, parse_submission_entry
+from schemas.frames import MAX_PARCEL, parse_parcel
+from schemas.ledger import Admitted
+from schemas.records.boat_supply import BoatSupplyPersons
+from schemas.records.kind import Person
+from tests.support.drafts import base, draft, handling, label, plain, record_id
+from tests.support.federation import leaves, message
+from tests.support.members import members
+from tests.vectors.scenes import FR, GB, IT
+
+M = members()
+FAR = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 4000  # 12 KB in UTF-8
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[Store, Outbox]]:
+    """An outbox that does not run yet."""
+    async with Store(f"sqlite:///{folder / 'node.db'}") as store:
+        yield store, Outbox(store, M.sealer(GB), M.arrangement.directory)
+
+
+@contextlib.asynccontextmanager
+async def running(box: Outbox) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(box.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def sealed(folder: Path, drafts: Sequence[Draft]) -> None:
+    """Hand all in before the first window is made, and wait until all are kept."""
+    async with opened(folder) as (_, box):
+        kept = [await box.put(d, i) for i, d in enumerate(drafts)]
+        async with running(box):
+            await asyncio.gather(*kept)
+
+
+async def parcels(store: Store) -> list[bytes]:
+    return await store.run(
+        lambda c: [bytes(r.bytes) for r in c.execute(select(outbox).order_by(outbox.c.parcel))]
+    )
+
+
+async def stored(folder: Path) -> list[bytes]:
+    async with opened(folder) as (store, _):
+        return await parcels(store)
+
+
+async def test_windows_are_in_order_and_number_every_record_once(tmp_path: Path) -> None:
+    drafts = [plain(i, FR) for i in range(300)]
+    await sealed(tmp_path, drafts)
+    windows = [parse_parcel(p) for p in await stored(tmp_path)]
+    assert [(w.first, len(w.entries)) for w in windows] == [(1, 256), (257, 44)]
+    async with opened(tmp_path) as (store, _):
+        rows = await store.run(lambda c: c.execute(select(published).order_by(published.c.sequence)).all())
+    assert [r.sequence for r in rows] == list(range(1, 301))
+    assert [r.plan_index for r in rows] == list(range(300))
+    assert [bytes(r.record_id) for r in rows] == [d.record_id for d in drafts]
+    for row in rows[::37]:
+        entry = parse_submission_entry(windows[row.parcel - 1].entries[row.entry])
+        assert isinstance(entry, RecordEntry)
+        assert manifest_digest(M.domains, entry.manifest) == bytes(row.manifest)
+
+
+async def test_the_broker_admits_all_of_it(tmp_path: Path) -> None:
+    await sealed(tmp_path, [plain(i, FR, IT) for i in range(20)])
+    values = await stored(tmp_path)
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
+    assert [leaf.sequence for leaf in leaves(out) if isinstance(leaf, Admitted)] == list(range(1, 21))
+    assert len(leaves(out)) == 20
+
+
+async def test_a_restart_goes_on_with_the_next_number_and_sends_new_capsules(tmp_path: Path) -> None:
+    await sealed(tmp_path, [plain(1, FR), plain(2, FR)])
+    before = await stored(tmp_path)
+    await sealed(tmp_path, [plain(3, FR)])
+    after = await stored(tmp_path)
+    assert after[: len(before)] == before
+    last = parse_parcel(after[-1])
+    assert last.first == 3
+    assert len(last.capsules) == 1  # keys of a pair live in memory only
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(after)], M.versions)
+    assert all(isinstance(leaf, Admitted) for leaf in leaves(out))
+
+
+async def test_a_draft_that_breaks_a_rule_never_gets_in(tmp_path: Path) -> None:
+    bad = {
+        "at least one portion": draft(1),
+        "stands twice": draft(
+            1, (PortionName.BASE, base(), label(FR)), (PortionName.BASE, base(), label(FR))
+        ),
+        "does not know": plain(1, "de-six"),
+        "no such portion": draft(1, (PortionName.REFERRAL, base(), label(FR))),
+        "content must be BoatSupplySources": draft(1, (PortionName.SOURCES, base(), label(FR))),
+        "bears persons": draft(1, (PortionName.PERSONS, _crowd(1), label(FR))),
+        "retain-until": draft(1, (PortionName.BASE, base(), label(FR, by=handling(retain_until=1)))),
+    }
+    async with opened(tmp_path) as (store, box):
+        for reason, made in bad.items():
+            with pytest.raises(DraftRefused, match=reason):
+                await box.put(made)
+        assert await parcels(store) == []
+
+
+def _crowd(count: int) -> BoatSupplyPersons:
+    return BoatSupplyPersons(persons=(Person(name="N", role="driver", note=FAR),) * count)
+
+
+def _large(seed: int) -> Draft:
+    """About 600 KB: more than a record may have."""
+    suspects = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleared=True)
+    huge = Person(name="N", role="driver", note="\N{GRINNING FACE}" * 4000)
+    return draft(seed, (PortionName.PERSONS, BoatSupplyPersons(persons=(huge,) * 20), label(FR, by=suspects)))
+
+
+async def test_a_refused_draft_is_told_to_its_sender_and_to_nobody_else(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (store, box):
+        first = await box.put(plain(1, FR))
+        refused = await box.put(_large(2))
+        second = await box.put(plain(3, FR))
+        async with running(box):
+            with pytest.raises(DraftRefused, match="over the limit"):
+                await refused
+            await asyncio.gather(first, second)
+            alone = await box.put(_large(4))
+            with pytest.raises(DraftRefused, match="over the limit"):
+                await alone
+            await (await box.put(plain(5, FR)))
+        rows = await store.run(lambda c: c.execute(select(published).order_by(published.c.sequence)).all())
+        assert [r.sequence for r in rows] == [1, 2, 3]  # a refused draft uses no number
+        assert [bytes(r.record_id) for r in rows] == [record_id(i) for i in (1, 3, 5)]
+        values = await parcels(store)
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
+    assert [type(leaf) for leaf in leaves(out)] == [Admitted] * 3
+
+
+async def test_a_sealing_that_fails_for_one_draft_leaves_the_loop_alive(tmp_path: Path) -> None:
+    early = replace(plain(2, FR), created_s=-1)  # before 1970: no epoch of keys has that number
+    async with opened(tmp_path) as (store, box):
+        kept = [await box.put(plain(1, FR)), await box.put(early), await box.put(plain(3, FR))]
+        async with running(box):
+            with pytest.raises(struct.error):
+                await kept[1]
+            await asyncio.gather(kept[0], kept[2])
+        (value,) = await parcels(store)
+    assert len(parse_parcel(value).entries) == 2
+
+
+async def test_a_window_stays_below_its_bytes(tmp_path: Path) -> None:
+    drafts = [plain(i, FR, summary=FAR[:4000]) for i in range(70)]
+    await sealed(tmp_path, drafts)
+    values = await stored(tmp_path)
+    counts = [len(parse_parcel(v).entries) for v in values]
+    assert sum(counts) == 70
+    assert len(counts) == 2
+    assert all(len(v) < 720_000 < MAX_PARCEL for v in values)
+    assert parse_parcel(values[1]).first == counts[0] + 1
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
+    assert all(isinstance(leaf, Admitted) for leaf in leaves(out))
+
+
+async def test_a_receipt_and_what_it_receipts_are_kept_together(tmp_path: Path) -> None:
+    control = Control("receipt", record_id("r"), receipt_bytes(Receipt(IT, 0, 4, bytes(32), ())))
+    async with opened(tmp_path) as (store, box):
+        await store.run(
+            lambda c: c.execute(insert(chains).values(lane=IT, number=9, digest=bytes(32), receipted=0))
+        )
+        kept = [await box.put_receipt(Receipted(control, IT, 4)), await box.put(plain(1, FR))]
+        async with running(box):
+            await asyncio.gather(*kept)
+        assert await store.run(lambda c: c.scalar(select(chains.c.receipted))) == 4
+        (value,) = await parcels(store)
+    first, second = (parse_submission_entry(e) for e in parse_parcel(value).entries)
+    assert isinstance(first, RecordEntry)  # records before controls, whatever came first
+    assert not isinstance(second, RecordEntry)
