@@ -103,6 +103,8 @@ class Folded:
     forwards: list[Forward] = field(default_factory=list)
     heads: dict[AgencyId, Head] = field(default_factory=dict)
     capsules: dict[Digest, bytes] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
+    """What an operator should hear of once the fold is committed."""
 
 
 def activate(lane: Lane, version: Digest, offset: int, clock: ClockMap, domains: Domains) -> Folded:
@@ -219,6 +221,7 @@ class _Folding:
             return
         if sequence > last + 1:
             self.write(Gap(self._number, place.at_ms, place.offset, i, last + 1, sequence))
+            self._out.alarms.append(f"sequence gap: {last + 1} to {sequence - 1} never seen")
         self._out.state = msgspec.structs.replace(self._out.state, last_sequence=sequence)
         admitted = admit(envelope, window, self, active.arrangement, recent, place.at_ms)
         if isinstance(admitted, Refused):

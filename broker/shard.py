@@ -364,6 +364,8 @@ class Shard:
         self._index.store([(f.lane, f.state.ledger.size, f.index) for f in folds])
         for folded in folds:
             apply(self._lanes.by_id[folded.lane], folded)
+            for alarm in folded.alarms:
+                log.warning("lane '%s': %s", folded.lane, alarm)
 
     def _records(self, outputs: Outputs) -> Iterable[Record]:
         s = self._settings

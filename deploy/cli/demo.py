@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import time
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
+from deploy.errors import Missing
 from deploy.stage.director import Director, Report, Sight
 from deploy.stage.run import RUNS, Run, RunRecord
 from deploy.stage.services import Services
@@ -92,6 +94,9 @@ class _Demo:
         except asyncio.CancelledError:
             self._console.print("\nstopped, nothing is left running.")
             return None
+        except Missing:
+            shutil.rmtree(self._run.folder)  # nothing ran, so there is nothing to look at
+            raise
 
     async def _stay(self) -> None:
         try:
