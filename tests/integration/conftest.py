@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from deploy.kafka.cluster import Cluster
 from deploy.pki import Authority, write_tls
+from tests.integration.live import Live
 
 Identities = Callable[[str], Path]
 
@@ -46,3 +47,14 @@ def identities(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -
 def fresh_prefix() -> str:
     """A prefix that no other test has."""
     return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest_asyncio.fixture
+async def live(
+    cluster: Cluster, authority: Authority, fresh_prefix: str, tmp_path: Path
+) -> AsyncIterator[Live]:
+    """A federation of its own on the session's cluster; no service runs yet."""
+    async with Live(
+        cluster.bootstrap, cluster.admin_tls, authority, fresh_prefix, tmp_path / "run"
+    ) as federation:
+        yield federation

@@ -1,0 +1,1 @@
+"""`python -m tests.bench`: what things cost, as ratios against the usual ways, measured side by side in one run."""

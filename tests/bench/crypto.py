@@ -1,0 +1,225 @@
+"""Closing, admission and opening of a record, against JWE + JWS: 12 recipients, 3 portions of 1 KiB each.
+
+A round makes one full window of fresh records and follows it: closed and sealed, admitted, decided and packed
+(not timed here), opened by one recipient; between them JOSE does the same with some records of its own. So no
+seal, signature or record is met twice. Keys of a pair (KEKs) are warm: they are made once a day, see `pair`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agencies.drafting import Draft
+from agencies.inbox import Judge
+from agencies.kafka import Delivered
+from agencies.opening import Opener
+from agencies.sealing import Sealer, content_bytes
+from broker.admission import AdmittedRecord, VerifiedEnvelope, Window, admit, open_window, verify_envelope
+from broker.lane import Lane, fold
+from broker.step import build_step
+from broker.versions import Version
+from schemas.arrangement import Arrangement
+from schemas.entropy import SystemEntropy
+from schemas.envelope import RecordEntry, parse_submission_entry
+from schemas.ids import AgencyId, Digest, record_text
+from schemas.labels import handling_bytes
+from tests.bench.jose import Jose
+from tests.bench.material import CONTENT, RECIPIENTS, message, partners, record, windows
+from tests.bench.members import NOW_MS, ORIGINATOR, Members, commit
+from tests.bench.rounds import Timer, ratios
+
+GOALS = {"closing": 30.0, "admission": 6.0, "opening": 12.0}
+_JOSE_RECORDS = 8
+_PROBE = 200  # records that surely fill a window
+
+
+@dataclass(slots=True)
+class Crypto:
+    """Ours and theirs, microseconds a record."""
+
+    window: int
+    parcel_bytes: int
+    jose_bytes: int
+    ours: dict[str, Timer] = field(default_factory=lambda: {name: Timer() for name in GOALS})
+    jose: dict[str, Timer] = field(default_factory=lambda: {name: Timer() for name in GOALS})
+    seal: Timer = field(default_factory=Timer)
+    """One `seal_window`, tree, signatures and packing: its share of a record is this over `window`."""
+    pair_close: Timer = field(default_factory=Timer)
+    pair_open: Timer = field(default_factory=Timer)
+
+    def ratios(self, name: str) -> tuple[float, float]:
+        return ratios(self.jose[name], self.ours[name])
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "recipients": RECIPIENTS,
+            "portions": 3,
+            "content_bytes": CONTENT,
+            "rounds": len(self.seal.samples),
+            "records_a_window": self.window,
+            "bytes_a_record": {"ours": self.parcel_bytes // self.window, "jose": self.jose_bytes},
+            **{
+                name: {
+                    "ours": self.ours[name].as_json(),
+                    "joserfc": self.jose[name].as_json(),
+                    "ratio_of_min": round(self.ratios(name)[0], 1),
+                    "ratio_median": round(self.ratios(name)[1], 1),
+                    "goal": GOALS[name],
+                    "met": self.ratios(name)[0] >= GOALS[name],
+                }
+                for name in GOALS
+            },
+            "seal_a_window": self.seal.as_json(),
+            "new_pair_a_day": {"closing": self.pair_close.as_json(), "opening": self.pair_open.as_json()},
+        }
+
+
+class Known:
+    """A lane's past as admission asks for it, in memory."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def capsule(self, digest: Digest) -> bytes | None:
+        return self._lane.capsules.get(digest)
+
+    def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
+        return self._lane.index.revision(record_id)
+
+
+class Way:
+    """One lane from its originator to one recipient, kept from round to round."""
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+        self.recipients = partners(members.directory, ORIGINATOR)[:RECIPIENTS]
+        assert len(self.recipients) == RECIPIENTS
+        self.sealer: Sealer = members.sealer(ORIGINATOR)
+        self.lane: Lane = members.lane(ORIGINATOR)
+        self.judge: Judge = members.judge(self.recipients[0])
+        self.known = Known(self.lane)
+        self._offset = 0
+        drafts = [record(members.directory, ORIGINATOR) for _ in range(_PROBE)]
+        data, self.window = next(windows(members.sealer(ORIGINATOR), drafts, 1))
+        self.parcel_bytes = len(data)
+
+    @property
+    def first(self) -> int:
+        return self.lane.state.last_sequence + 1
+
+    def drafts(self) -> list[Draft]:
+        """Fresh records that fill a window."""
+        return [record(self.members.directory, ORIGINATOR) for _ in range(self.window)]
+
+    def close(self, drafts: Sequence[Draft], seal: Timer | None = None) -> bytes:
+        """Close the records and seal their window."""
+        first = self.first
+        closed = [self.sealer.close_record(draft, first + i) for i, draft in enumerate(drafts)]
+        with (seal or Timer()).units(1):
+            return self.sealer.seal_window(closed, (), first)
+
+    def fresh(self) -> Version:
+        """The arrangement's version with a verifier of seals that knows its keys, and no seal."""
+        return self.members.versions()[self.members.arrangement.digest]
+
+    def admit(self, data: bytes, version: Version) -> list[AdmittedRecord]:
+        """All of a window's records, without the rules. Raises: `AssertionError` if one is refused."""
+        arrangement: Arrangement = version.arrangement
+        recent = {arrangement.digest: arrangement}
+        at_ms = NOW_MS + 1000
+        window, _ = open_window(message(data, 0), ORIGINATOR, version, at_ms)
+        assert isinstance(window, Window)
+        admitted = []
+        for raw in window.parcel.entries:
+            entry = parse_submission_entry(raw)
+            assert isinstance(entry, RecordEntry)
+            envelope = verify_envelope(entry, window, ORIGINATOR, arrangement.domains)
+            assert isinstance(envelope, VerifiedEnvelope)
+            one = admit(envelope, window, self.known, arrangement, recent, at_ms)
+            assert isinstance(one, AdmittedRecord)
+            admitted.append(one)
+        return admitted
+
+    def step(self, data: bytes) -> list[bytes]:
+        """Fold, commit and pack; the recipient's parcels."""
+        folded = fold(self.lane, [message(data, self._offset)], self.members.versions())
+        self._offset += 1
+        capsules = {**self.lane.capsules, **folded.capsules}
+        m = self.members
+        outputs = build_step([(folded, capsules)], m.arrangement, m.broker_pair, SystemEntropy())
+        commit(self.lane, folded)
+        assert len(folded.shares) == self.window * RECIPIENTS
+        return [value for agency, value in outputs.deliver if agency == self.recipients[0]]
+
+    def open(self, parcels: list[bytes]) -> int:
+        """Portions opened. Raises: `AssertionError` if anything is bad."""
+        opened = 0
+        for i, value in enumerate(parcels):
+            judged = self.judge.judge(Delivered(0, i, value, bare=True))
+            assert not judged.bad
+            opened += sum(len(r.opened.portions) for r in judged.received)
+        return opened
+
+
+def run_crypto(members: Members, rounds: int) -> Crypto:
+    """Measure; the first round warms and does not count."""
+    way = Way(members)
+    jose = Jose(way.recipients)
+    sample = record(members.directory, ORIGINATOR)
+    portions = [
+        (str(p.name), handling_bytes(p.label.handling).hex(), content_bytes(p.content))
+        for p in sample.portions
+    ]
+    name = record_text(sample.record_id)
+    out = Crypto(way.window, way.parcel_bytes, len(jose.create(name, portions)))
+    for number in range(rounds + 1):
+        counts = number > 0
+        ours = out.ours if counts else {n: Timer() for n in GOALS}
+        theirs = out.jose if counts else {n: Timer() for n in GOALS}
+        drafts = way.drafts()
+        with ours["closing"].units(way.window):
+            data = way.close(drafts, out.seal if counts else None)
+        with theirs["closing"].units(_JOSE_RECORDS):
+            records = [jose.create(name, portions) for _ in range(_JOSE_RECORDS)]
+        version = way.fresh()
+        with ours["admission"].units(way.window):
+            way.admit(data, version)
+        with theirs["admission"].units(_JOSE_RECORDS):
+            for one in records:
+                jose.verify(one)
+        parcels = way.step(data)
+        with ours["opening"].units(way.window):
+            opened = way.open(parcels)
+        assert opened == 3 * way.window
+        with theirs["opening"].units(_JOSE_RECORDS):
+            for one in records:
+                assert len(jose.open(one, way.recipients[0])) == 3
+    _pairs(members, way, out)
+    return out
+
+
+def _pairs(members: Members, way: Way, out: Crypto) -> None:
+    """What is paid once for a pair of agencies and a day: the KEK and its capsule, at either end."""
+    draft = record(members.directory, ORIGINATOR)
+    for _ in range(5):
+        sealer = members.sealer(ORIGINATOR)
+        cold, warm = Timer(), Timer()
+        with cold.units(1):
+            closed = sealer.close_record(draft, 1)
+        with warm.units(1):
+            sealer.close_record(draft, 1)
+        out.pair_close.samples.append((cold.low - warm.low) / RECIPIENTS)
+        lane = members.lane(ORIGINATOR)
+        folded = fold(lane, [message(sealer.seal_window([closed], (), 1), 0)], members.versions())
+        outputs = build_step(
+            [(folded, folded.capsules)], members.arrangement, members.broker_pair, SystemEntropy()
+        )
+        mine: AgencyId = way.recipients[0]
+        parcel = next(v for a, v in outputs.deliver if a == mine)
+        opener = Opener(mine, members.arrangement.domains, members.keystore(mine).opening)
+        first, second = (Judge(mine, members.arrangement, opener, {}) for _ in range(2))
+        with cold.units(1):
+            assert first.judge(Delivered(0, 0, parcel, bare=True)).received
+        with warm.units(1):
+            assert second.judge(Delivered(0, 0, parcel, bare=True)).received
+        out.pair_open.samples.append(cold.samples[-1] - warm.samples[-1])
