@@ -56,9 +56,13 @@ class _Stages:
         best: dict[str, Row] = {}
         for profile in self._profiles[stage]:
             for row in _rows(profile, records):
-                known = best.get(row.function)
-                if known is None or row.own_us < known.own_us:
-                    best[row.function] = row
+                known = best.get(row.function, row)
+                best[row.function] = Row(
+                    row.function,
+                    row.calls,
+                    min(row.own_us, known.own_us),
+                    min(row.all_us, known.all_us),
+                )
         return sorted(best.values(), key=lambda row: -row.own_us)[:_TOP]
 
     def __iter__(self) -> Iterator[str]:
