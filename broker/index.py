@@ -7,14 +7,14 @@
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, LedgerEntry, Quarantined, RulingEntry, parse_leaf
+from schemas.ledger import Admitted, LedgerEntry, LedgerPortion, Quarantined, RulingEntry, parse_leaf
 from schemas.rulings import Ruling, parse_ruling
-from schemas.verdicts import outcome
+from schemas.verdicts import Verdict, Withheld, outcome
 
 
 class Index(Protocol):
@@ -37,14 +37,20 @@ class Index(Protocol):
         ...
 
 
+def outcomes(portion: LedgerPortion, ruling: Ruling) -> Iterator[tuple[Verdict, Withheld | None]]:
+    """For each agency of the ruling: the verdict, and why the portion was withheld (None: it was released)."""
+    still = set(portion.audience) - set(portion.departed)
+    for verdict in ruling.verdicts:
+        yield verdict, outcome(verdict, verdict.recipient in still)
+
+
 def released_of(leaf: Admitted, rulings: dict[Digest, Ruling]) -> dict[AgencyId, list[str]]:
     """Names of the portions released to each recipient, as the leaf and its rulings prove it."""
     released: dict[AgencyId, list[str]] = {}
     active = set(leaf.active)
     for portion in leaf.portions:
-        still = set(portion.audience) - set(portion.departed)
-        for verdict in rulings[Digest(portion.ruling)].verdicts:
-            if verdict.recipient in active and outcome(verdict, verdict.recipient in still) is None:
+        for verdict, why in outcomes(portion, rulings[Digest(portion.ruling)]):
+            if why is None and verdict.recipient in active:
                 released.setdefault(verdict.recipient, []).append(portion.name)
     return released
 

@@ -70,6 +70,20 @@ class _Lanes:
     backlog: dict[AgencyId, deque[SourceMessage]] = field(default_factory=dict)
 
 
+def take(backlog: dict[AgencyId, deque[SourceMessage]]) -> dict[AgencyId, Sequence[SourceMessage]]:
+    """Messages of every lane in turn, until the step is full: no lane waits for another's flood."""
+    taken: dict[AgencyId, Sequence[SourceMessage]] = {}
+    share = _STEP_BYTES // max(1, sum(bool(q) for q in backlog.values()))
+    for lane, queue in sorted(backlog.items()):
+        messages, size = list[SourceMessage](), 0
+        while queue and (not messages or size + len(queue[0].value) <= share):
+            size += len(queue[0].value)
+            messages.append(queue.popleft())
+        if messages:
+            taken[lane] = messages
+    return taken
+
+
 class Shard:
     """One shard, served until cancelled. `run` ends only by an exception: `Zombie`, `HungTransaction`, `Stuck`."""
 
@@ -319,25 +333,12 @@ class Shard:
 
     async def _step(self) -> None:
         """Fold what waits, up to a bound of bytes, and commit it."""
-        taken = self._take()
+        taken = take(self._lanes.backlog)
         await self._commit(
             lambda: [
                 fold(self._lanes.by_id[lane], messages, self._versions) for lane, messages in taken.items()
             ]
         )
-
-    def _take(self) -> dict[AgencyId, Sequence[SourceMessage]]:
-        """Messages of every lane in turn, until the step is full: no lane waits for another's flood."""
-        taken: dict[AgencyId, Sequence[SourceMessage]] = {}
-        share = _STEP_BYTES // max(1, sum(bool(q) for q in self._lanes.backlog.values()))
-        for lane, queue in sorted(self._lanes.backlog.items()):
-            messages, size = list[SourceMessage](), 0
-            while queue and (not messages or size + len(queue[0].value) <= share):
-                size += len(queue[0].value)
-                messages.append(queue.popleft())
-            if messages:
-                taken[lane] = messages
-        return taken
 
     async def _commit(self, work: Callable[[], Sequence[Folded]]) -> None:
         """One transaction for everything that the folds say; then, and only then, they are the state.

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -41,21 +42,7 @@ def audit(
     """Replay every lane from its log and compare it with what was committed. Exit code 1 if anything differs."""
     found = asyncio.run(_audit(folder, seed))
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {
-                        "lane": a.lane,
-                        "equal": a.equal,
-                        "leaves": a.leaves,
-                        "root": a.root,
-                        "certificates": a.certificates,
-                        "differences": a.differences,
-                    }
-                    for a in found
-                ]
-            )
-        )
+        print(json.dumps([{**asdict(a), "equal": a.equal} for a in found]))
     else:
         _show_audits(found)
     if not all(a.equal for a in found):

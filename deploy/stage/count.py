@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from broker.index import released_of
+from broker.index import outcomes, released_of
 from deploy.stage.evidence import Ledger, StoreEvidence
 from schemas.controls import ControlCode, Receipt, parse_receipt
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, ControlNoted, Quarantined
-from schemas.verdicts import Verdict, Withheld, outcome
+from schemas.verdicts import Verdict, Withheld
 
 
 @dataclass(slots=True)
@@ -193,10 +193,9 @@ def fates(ledgers: Mapping[AgencyId, Ledger]) -> Iterator[Fate]:
                 continue
             active = set(leaf.active)
             for portion in leaf.portions:
-                still = set(portion.audience) - set(portion.departed)
-                for verdict in ledger.rulings[Digest(portion.ruling)].verdicts:
+                for verdict, why in outcomes(portion, ledger.rulings[Digest(portion.ruling)]):
                     if verdict.recipient in active:
-                        yield lane, leaf, portion.name, verdict, outcome(verdict, verdict.recipient in still)
+                        yield lane, leaf, portion.name, verdict, why
 
 
 def reasons_of(ledgers: Mapping[AgencyId, Ledger]) -> Counter[str]:

@@ -24,6 +24,7 @@ from deploy.pki import Authority, client_context
 from deploy.processes import Child
 from deploy.stage.run import Run
 from deploy.topics import apply_topics
+from schemas.directory import Directory
 from schemas.ids import AgencyId
 from schemas.topics import FEDERATION, arrangement_topic
 
@@ -33,6 +34,16 @@ _READY_LIMIT = 60.0
 _WEIGHTS = {"source_state": 2, "platform": 1}
 
 Step = Callable[[str, float], None]
+
+
+def shares(directory: Directory, records: int) -> dict[AgencyId, int]:
+    """How many of a run's records each agency publishes; the sum is exact."""
+    weights = {a: _WEIGHTS.get(directory.agency(a).role, 6) for a in directory.agency_ids}
+    total = sum(weights.values())
+    counts = {a: records * w // total for a, w in weights.items()}
+    for agency in sorted(weights, key=lambda a: -weights[a])[: records - sum(counts.values())]:
+        counts[agency] += 1
+    return counts
 
 
 class Services:
@@ -157,7 +168,7 @@ class Services:
         }
 
     def _node(self, agency: AgencyId) -> dict[str, object]:
-        share = self.shares()[agency]
+        share = shares(self.source.directory, self.run.record.records)[agency]
         rate = self._per_second and self._per_second * share / max(1, self.run.record.records)
         return {
             "agency": agency,
@@ -165,15 +176,6 @@ class Services:
             "store": f"sqlite:///{self.run.store(agency)}",
             "plan": {"seed": self.run.record.seed, "records": share, "per_second": rate or None},
         }
-
-    def shares(self) -> dict[AgencyId, int]:
-        """How many of the run's records each agency publishes; the sum is exact."""
-        weights = {a: _WEIGHTS.get(self.source.directory.agency(a).role, 6) for a in self.agencies}
-        total, records = sum(weights.values()), self.run.record.records
-        shares = {a: records * w // total for a, w in weights.items()}
-        for agency in sorted(weights, key=lambda a: -weights[a])[: records - sum(shares.values())]:
-            shares[agency] += 1
-        return shares
 
     def _boot(self, name: str) -> None:
         module, settings, _, _ = self._commands[name]

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
+from broker.index import outcomes
 from deploy.stage.evidence import Ledger
 from schemas.ids import Digest, record_text
 from schemas.ledger import Activation, Admitted, ControlNoted, Duplicate, Gap, Leaf, Quarantined
-from schemas.verdicts import outcome
 
 
 def leaf_in_words(ledger: Ledger, leaf: Leaf) -> tuple[str, str, str]:
@@ -42,10 +42,8 @@ def _decision(ledger: Ledger, leaf: Admitted) -> str:
     """One line a portion: who got it, and why each other named agency did not."""
     lines = []
     for portion in leaf.portions:
-        still = set(portion.audience) - set(portion.departed)
         got, refused = [], []
-        for verdict in ledger.rulings[Digest(portion.ruling)].verdicts:
-            why = outcome(verdict, verdict.recipient in still)
+        for verdict, why in outcomes(portion, ledger.rulings[Digest(portion.ruling)]):
             if why is None:
                 got.append(verdict.recipient)
             elif verdict.recipient in portion.audience or verdict.barred:

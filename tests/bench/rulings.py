@@ -8,6 +8,7 @@ from typing import Any
 from agencies.simulation.plan import planned_draft
 from broker.policy import Engine
 from broker.versions import make_version
+from deploy.stage.services import shares
 from schemas.clock import ManualClock
 from schemas.codes import Kind, PortionName
 from schemas.entropy import SystemEntropy
@@ -15,7 +16,6 @@ from schemas.ids import AgencyId
 from schemas.labels import Label
 from tests.bench.members import NOW_MS, Members
 from tests.bench.rounds import Timer
-from tests.bench.step import demo_shares
 
 HOW = ("hit, same label", "hit, other label", "miss")
 
@@ -59,9 +59,9 @@ class Question:
 
 def questions(members: Members, records: int) -> Iterator[Question]:
     """Every portion of the demo's planned records, in the order in which they come."""
-    shares = demo_shares(members, records)
-    for at in range(max(shares.values())):
-        for agency in (a for a, share in shares.items() if at < share):
+    counts = shares(members.directory, records)
+    for at in range(max(counts.values())):
+        for agency in (a for a, share in counts.items() if at < share):
             draft = planned_draft(agency, members.directory, 1, at, ManualClock(NOW_MS), SystemEntropy())
             for portion in draft.portions:
                 yield Question(agency, draft.kind, portion.name, portion.label)

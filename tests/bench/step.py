@@ -29,10 +29,11 @@ from broker.admission import SourceMessage
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Record
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
-from broker.shard import _STEP_BYTES as STEP_BYTES
+from broker.shard import take
 from broker.step import build_step
 from deploy.kafka.cluster import Cluster
 from deploy.pki import client_context
+from deploy.stage.services import shares
 from deploy.topics import apply_topics
 from schemas.clock import IDENTITY_CLOCK, ManualClock
 from schemas.entropy import SystemEntropy
@@ -123,18 +124,9 @@ class Source:
         self._backlog: dict[AgencyId, deque[SourceMessage]] = {a: deque() for a in shares}
 
     def take(self) -> Taken:
-        """What one step takes: every lane in turn up to its share of the step's bytes (`Shard._take`)."""
+        """What one step takes, by the shard's own rule."""
         self._refill()
-        taken: Taken = {}
-        share = STEP_BYTES // sum(bool(q) for q in self._backlog.values())
-        for lane, queue in sorted(self._backlog.items()):
-            messages, size = list[SourceMessage](), 0
-            while queue and (not messages or size + len(queue[0].value) <= share):
-                size += len(queue[0].value)
-                messages.append(queue.popleft())
-            if messages:
-                taken[lane] = messages
-        return taken
+        return take(self._backlog)
 
     def _refill(self) -> None:
         for lane, queue in self._backlog.items():
@@ -357,16 +349,6 @@ async def run_steps(small: Members, wide: Members, cluster: Cluster, rounds: int
     await run_step(
         wide, cluster, loads[0], Source(wide, uniform(wide), {ORIGINATOR: 500}), [ORIGINATOR], rounds
     )
-    shares = demo_shares(small, 500)
-    await run_step(small, cluster, loads[1], Source(small, planned(small), shares), list(shares), rounds)
+    counts = shares(small.directory, 500)
+    await run_step(small, cluster, loads[1], Source(small, planned(small), counts), list(counts), rounds)
     return loads
-
-
-def demo_shares(members: Members, records: int) -> dict[AgencyId, int]:
-    """How the demo shares out its records: a source state and a platform publish less."""
-    weights = {
-        a: {"source_state": 2, "platform": 1}.get(members.directory.agency(a).role, 6)
-        for a in members.agencies
-    }
-    total = sum(weights.values())
-    return {a: max(1, records * w // total) for a, w in weights.items()}
