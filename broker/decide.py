@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from broker.admission import AdmittedPortion, AdmittedRecord
 from broker.versions import Version
 from schemas.audience import addressed
+from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest
 from schemas.rulings import Ruling
 from schemas.verdicts import outcome
@@ -41,6 +42,7 @@ def decide(record: AdmittedRecord, version: Version, lane: AgencyId, at_ms: int)
     """Decide on every portion and every active agency but the originator."""
     directory = version.arrangement.directory
     active = tuple(a for a in directory.active(at_ms) if a != lane)
+    whole = surroundings((p.bears_persons, p.label.handling) for p in record.portions)
     decided = []
     for portion in record.portions:
         digest, data, ruling = version.engine.rule(
@@ -48,6 +50,7 @@ def decide(record: AdmittedRecord, version: Version, lane: AgencyId, at_ms: int)
             kind=record.envelope.manifest.kind,
             portion=portion.slot.name,
             label=portion.label,
+            record=whole,
             at_ms=at_ms,
         )
         still = portion.audience & addressed(portion.label, lane, directory, at_ms)

@@ -119,14 +119,27 @@ class PortionName(StrEnum):
     PERSONS = "persons"
     FINANCIAL = "financial"
     REFERRAL = "referral"
+    REMOVAL = "removal"
 
 
 class Kind(StrEnum):
     """Record kinds of format 1 that this version knows."""
 
+    SMUGGLING_ROUTE = "smuggling_route"
+    ORGANISED_GROUP = "organised_group"
+    TRAVEL_DOCUMENT = "travel_document"
+    CONCEALMENT_METHOD = "concealment_method"
+    EXPERTISE = "expertise"
+    TECHNICAL_INFORMATION = "technical_information"
     BOAT_SUPPLY = "boat_supply"
     ONLINE_ADVERT = "online_advert"
+    ASSET_SEIZURE = "asset_seizure"
+    RETURN_CASE = "return_case"
     DEBRIEF = "debrief"
+    INFORMATION_REQUEST = "information_request"
+    INFORMATION_RESPONSE = "information_response"
+    JOINT_OPERATION = "joint_operation"
+    OFFICER_DEPLOYMENT = "officer_deployment"
 
 
 _ISO_3166_1 = (

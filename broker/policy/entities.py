@@ -4,6 +4,7 @@
   those it wants, by these names and types, and the loader checks it.
 - One table for both uses: Cedar's JSON (`attributes`) and the ruling's key (`values`) cannot differ.
 - `protected` is the gate's word: the portion bears persons, and protection is on.
+- `record_protected`, `record_origins` and `record_origins_known` speak of the whole record, not of the portion alone.
 - `exposed_states` of a recipient counts the posting of its officers that the label names, as the gate does.
 - Memberships are no attributes but a recipient's parents: see `roster`.
 """
@@ -33,7 +34,7 @@ from schemas.codes import (
     Tlp,
 )
 from schemas.directory import Agency
-from schemas.gate import ALL_STATES, protected
+from schemas.gate import ALL_STATES, Surroundings, protected
 from schemas.labels import Handling, Routing, home_of
 
 CLOSED_LISTS: Mapping[str, type[StrEnum]] = {
@@ -65,6 +66,7 @@ class Portion:
     bears_persons: bool
     handling: Handling
     routing: Routing
+    record: Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ PORTION: Provided[Portion] = {
     "subjects": ("Set<SubjectCategory>", lambda p: frozenset(p.handling.subjects)),
     "origins": ("Set<State>", lambda p: frozenset(p.handling.origins)),
     "origins_known": ("Bool", lambda p: bool(p.handling.origins) and UNKNOWN_STATE not in p.handling.origins),
+    "record_protected": ("Bool", lambda p: p.record.protected),
+    "record_origins": ("Set<State>", lambda p: p.record.origins),
+    "record_origins_known": ("Bool", lambda p: p.record.origins_known),
     "tlp": ("Tlp", lambda p: p.handling.tlp),
     "handling_codes": ("Set<HandlingCode>", lambda p: frozenset(p.handling.handling_codes)),
     "source": ("SourceGrade", lambda p: p.handling.source),

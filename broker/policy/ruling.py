@@ -22,7 +22,7 @@ from broker.policy.roster import Roster
 from schemas.canonical import Domains
 from schemas.codes import Kind, PortionName
 from schemas.directory import Directory
-from schemas.gate import barred, protected
+from schemas.gate import Surroundings, barred, protected
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Handling, Label, Routing
 from schemas.records import bears_persons
@@ -71,7 +71,7 @@ class _Recent(Generic[_K, _V]):
 
 
 Answered = tuple[Digest, bytes, Ruling]
-_Asked = tuple[str, str, str, Handling, Routing, int]
+_Asked = tuple[str, str, str, Handling, Routing, Surroundings, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +112,29 @@ class Engine:
         self._rosters: _Recent[int, Roster] = _Recent(16)
 
     def rule(
-        self, *, originator: AgencyId, kind: Kind | str, portion: PortionName | str, label: Label, at_ms: int
+        self,
+        *,
+        originator: AgencyId,
+        kind: Kind | str,
+        portion: PortionName | str,
+        label: Label,
+        record: Surroundings,
+        at_ms: int,
     ) -> Answered:
         """The ruling on a portion: its digest, its bytes and itself; a verdict for all but the originator.
 
-        `at_ms` is the admission time. Unknown ids are denied, not raised.
+        `record`: what the portion's whole record holds. `at_ms` is the admission time. Unknown ids are denied,
+        not raised.
         Raises: `ValueError` for an admission time outside years 1 to 9999.
         """
         # The parsed values are the key, never their bytes: one value has many encodings on the wire.
-        asked = (originator, kind, portion, label.handling, label.routing, self._directory.epoch_of(at_ms))
+        epoch = self._directory.epoch_of(at_ms)
+        asked = (originator, kind, portion, label.handling, label.routing, record, epoch)
         recent = self._by_label.get(asked)
         if recent is not None and recent[0] <= at_ms < recent[1]:
             self.stats.hits += 1
             return recent[2]
-        question = self._question(originator, kind, portion, label, at_ms)
+        question = self._question(originator, kind, portion, label, record, at_ms)
         key = self._key(question)
         answered = self._by_key.get(key)
         if answered is None:
@@ -137,7 +146,9 @@ class Engine:
         self._by_label.put(asked, (*self._life(question.portion, at_ms), answered))
         return answered
 
-    def _question(self, originator: str, kind: str, name: str, label: Label, at_ms: int) -> _Question:
+    def _question(
+        self, originator: str, kind: str, name: str, label: Label, record: Surroundings, at_ms: int
+    ) -> _Question:
         if not FIRST_MS <= at_ms <= LAST_MS:
             raise ValueError(f"admission time {at_ms} ms is outside years 1 to 9999")
         try:
@@ -146,7 +157,7 @@ class Engine:
         except KeyError:
             # What is not known may name persons: the protective reading.
             return _Question(originator, True, label, at_ms, None)
-        portion = Portion(entry, kind, name, bears, label.handling, label.routing)
+        portion = Portion(entry, kind, name, bears, label.handling, label.routing, record)
         asked = portion if self._directory.knows(label.routing) and expressible(portion) else None
         return _Question(originator, bears, label, at_ms, asked)
 

@@ -12,8 +12,10 @@ from deploy.stage.services import shares
 from schemas.clock import ManualClock
 from schemas.codes import Kind, PortionName
 from schemas.entropy import SystemEntropy
+from schemas.gate import Surroundings, surroundings
 from schemas.ids import AgencyId
 from schemas.labels import Label
+from schemas.records import bears_persons
 from tests.bench.members import NOW_MS, Members
 from tests.bench.rounds import Timer
 
@@ -46,6 +48,7 @@ class Question:
     kind: Kind
     portion: PortionName
     label: Label
+    record: Surroundings
 
     def ask(self, engine: Engine) -> None:
         engine.rule(
@@ -53,6 +56,7 @@ class Question:
             kind=self.kind,
             portion=self.portion,
             label=self.label,
+            record=self.record,
             at_ms=NOW_MS + 1000,
         )
 
@@ -63,8 +67,11 @@ def questions(members: Members, records: int) -> Iterator[Question]:
     for at in range(max(counts.values())):
         for agency in (a for a, share in counts.items() if at < share):
             draft = planned_draft(agency, members.directory, 1, at, ManualClock(NOW_MS), SystemEntropy())
+            whole = surroundings(
+                (bears_persons(draft.kind, p.name), p.label.handling) for p in draft.portions
+            )
             for portion in draft.portions:
-                yield Question(agency, draft.kind, portion.name, portion.label)
+                yield Question(agency, draft.kind, portion.name, portion.label, whole)
 
 
 def run_rulings(members: Members, counts: tuple[int, ...]) -> Rulings:

@@ -7,7 +7,7 @@ engine against a plain reading of the shipped rules.
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -36,7 +36,7 @@ from schemas.codes import (
     Tlp,
 )
 from schemas.directory import Agency, Community, Directory, Membership, Officer, Suspension, instant_ms
-from schemas.gate import barred
+from schemas.gate import Surroundings, barred
 from schemas.ids import AgencyId, CommunityId, Digest, OfficerId
 from schemas.labels import Handling, Label, Routing
 from schemas.records import KINDS, bears_persons
@@ -233,6 +233,7 @@ class Question:
     kind: str
     portion: str
     label: Label
+    record: Surroundings
     at_ms: int
 
     def put(self, asked: Engine) -> bytes:
@@ -244,9 +245,18 @@ class Question:
             kind=self.kind,
             portion=self.portion,
             label=self.label,
+            record=self.record,
             at_ms=self.at_ms,
         )
         return data, {v.recipient: (v.barred, v.effect, tuple(v.rules)) for v in ruling.verdicts}
+
+
+#: A record in which no other portion matters.
+ALONE = Surroundings(False, frozenset(), True)
+
+records = st.builds(
+    Surroundings, st.booleans(), st.frozensets(st.sampled_from(["XA", "XB", "ZZ"])), st.booleans()
+)
 
 
 @st.composite
@@ -257,6 +267,7 @@ def questions(draw: st.DrawFn) -> Question:
         kind,
         portion,
         Label(draw(handlings), draw(routings)),
+        draw(records),
         draw(st.sampled_from(INSTANTS)),
     )
 
@@ -274,6 +285,7 @@ def alone(
         bears_persons(question.kind, question.portion),
         question.label.handling,
         question.label.routing,
+        question.record,
     )
     resource = {"uid": PORTION_UID, "attrs": attributes(PORTION, PORTION, portion), "parents": []}
     found = {}
@@ -349,9 +361,7 @@ def test_labels_that_share_a_key_share_an_answer(
         field = pick.draw(st.sampled_from([*fields, "routing", "at_ms"]))
         values = {name: getattr(handling if name == field else base.label.handling, name) for name in fields}
         label = Label(Handling(**values), routing if field == "routing" else base.label.routing)
-        near = Question(
-            base.originator, base.kind, base.portion, label, at_ms if field == "at_ms" else base.at_ms
-        )
+        near = replace(base, label=label, at_ms=at_ms if field == "at_ms" else base.at_ms)
         data, answers = near.ask(warm)
         assert data == near.put(engine(policy))
         assert {r: (effect, reasons) for r, (_, effect, reasons) in answers.items()} == alone(
@@ -386,7 +396,7 @@ def test_the_posting_of_a_named_officer_is_never_forgotten(condition: str, porti
     answers = []
     for officers in ((), ("gb-a001/o1",), ()):
         label = Label(handling, Routing(("gb-a001",), (), officers))
-        question = Question(AgencyId("gb-a003"), "debrief", portion, label, INSTANTS[-1])
+        question = Question(AgencyId("gb-a003"), "debrief", portion, label, ALONE, INSTANTS[-1])
         answers.append(question.ask(asked)[1]["gb-a001"])
     assert answers[0] == answers[2] != answers[1]
 
@@ -414,7 +424,12 @@ def test_more_recipients_than_a_batch_holds_are_all_answered() -> None:
         Tlp.GREEN, (), SourceGrade.A, InformationGrade.ONE, (), (), (), (), (), False, (), RETENTIONS[-1]
     )
     question = Question(
-        LARGE.agencies[0].id, "boat_supply", "base", Label(handling, Routing(named, (), ())), INSTANTS[0]
+        LARGE.agencies[0].id,
+        "boat_supply",
+        "base",
+        Label(handling, Routing(named, (), ())),
+        ALONE,
+        INSTANTS[0],
     )
     answers = question.ask(engine(policy, LARGE))[1]
     assert list(answers) == sorted(a.id for a in LARGE.agencies[1:])
@@ -467,7 +482,7 @@ def test_the_engine_agrees_with_a_plain_reading_of_g7_small() -> None:
     decided: Counter[str] = Counter()
     for _ in range(3_000):
         kind, portion, label, at_ms = drawn(source)
-        question = Question(source.choice(G7.directory.agency_ids), kind, portion, label, at_ms)
+        question = Question(source.choice(G7.directory.agency_ids), kind, portion, label, ALONE, at_ms)
         for recipient, (_, effect, reasons) in question.ask(asked)[1].items():
             case = Case(G7.directory, recipient, kind, portion, bears_persons(kind, portion), label, at_ms)
             assert (effect, reasons) == read(case), case

@@ -22,6 +22,7 @@ from schemas.codes import (
     Tlp,
 )
 from schemas.directory import instant_ms
+from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Handling, Label, Routing, retain_until
 from schemas.records import bears_persons
@@ -80,7 +81,12 @@ def verdict(
     """The verdict on `kind.portion`, and what comes of it with the audience."""
     kind, portion = what.split(".")
     _, _, ruling = ENGINE.rule(
-        originator=AgencyId(originator), kind=kind, portion=portion, label=of, at_ms=at_ms
+        originator=AgencyId(originator),
+        kind=kind,
+        portion=portion,
+        label=of,
+        record=surroundings([(bears_persons(kind, portion), of.handling)]),
+        at_ms=at_ms,
     )
     found = ruling.verdict(to)
     return found, outcome(found, to in addressed(of, originator, G7.directory, at_ms))

@@ -5,7 +5,7 @@ from itertools import combinations, product
 import pytest
 
 from schemas.codes import ProtectionGround, SubjectCategory
-from schemas.gate import ALL_STATES, barred, protected
+from schemas.gate import ALL_STATES, barred, protected, surroundings
 from tests.support.drafts import handling
 
 S, C, V, O, U = (  # noqa: E741 - one letter a category reads as a table
@@ -75,3 +75,14 @@ def test_one_ground_shuts_it_again(ground: ProtectionGround) -> None:
 def test_one_person_of_another_category_shuts_it_again(other: SubjectCategory) -> None:
     cleared = handling(subjects=(S, other), origins=("XA",), cleared=True)
     assert barred(True, cleared, frozenset({"XA"}))
+
+
+def test_the_surroundings_are_of_the_protected_portions_alone() -> None:
+    victim = handling(subjects=(V,), origins=("XA",))
+    stranger = handling(subjects=(V,), origins=("XB", "ZZ"))
+    cleared = handling(subjects=(S,), origins=("GB",), cleared=True)
+    goods = handling(origins=("FR",))
+    assert surroundings([(False, goods), (True, cleared)]) == (False, frozenset(), True)
+    assert surroundings([(False, goods), (True, victim)]) == (True, frozenset({"XA"}), True)
+    assert surroundings([(True, victim), (True, stranger)]) == (True, frozenset({"XA", "XB", "ZZ"}), False)
+    assert surroundings([(True, handling(subjects=(V,)))]) == (True, frozenset(), False)

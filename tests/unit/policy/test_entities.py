@@ -21,6 +21,7 @@ from schemas.codes import (
     Tlp,
 )
 from schemas.directory import instant_ms
+from schemas.gate import Surroundings
 from schemas.ids import AgencyId
 from schemas.labels import Handling, Label, Routing
 from tests.unit.policy.small import SCHEMA
@@ -46,8 +47,11 @@ HANDLING = Handling(
 LABEL = Label(HANDLING, Routing(("it-pds", "fr-oltim"), ("jit-channel",), ("gb-nca/liaison-xa",)))
 
 
+RECORD = Surroundings(True, frozenset({XA}), False)
+
+
 def portion(bears: bool = True, handling: Handling = HANDLING) -> Portion:
-    return Portion(DIRECTORY.agency("xa-np"), "debrief", "persons", bears, handling, LABEL.routing)
+    return Portion(DIRECTORY.agency("xa-np"), "debrief", "persons", bears, handling, LABEL.routing, RECORD)
 
 
 def seen(of: Portion) -> dict[str, object]:
@@ -68,6 +72,9 @@ def test_every_attribute_of_a_portion() -> None:
         "subjects": {"victim"},
         "origins": {"XA"},
         "origins_known": True,
+        "record_protected": True,
+        "record_origins": frozenset({"XA"}),
+        "record_origins_known": False,
         "tlp": "AMBER+STRICT",
         "handling_codes": {"H0", "H2"},
         "source": "B",

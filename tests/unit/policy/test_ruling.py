@@ -10,6 +10,7 @@ from broker.policy.instants import LAST_MS
 from broker.policy.schema import parse_schema
 from schemas.canonical import Domains
 from schemas.codes import InformationGrade, Purpose, SourceGrade, State, SubjectCategory, Tlp
+from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Handling, Label, Routing
 from schemas.rulings import Ruling, parse_ruling, ruling_digest
@@ -52,7 +53,12 @@ def ask(
     at_ms: int = NOW,
 ) -> Ruling:
     digest, data, ruling = asked.rule(
-        originator=AgencyId(originator), kind=kind, portion=portion, label=label, at_ms=at_ms
+        originator=AgencyId(originator),
+        kind=kind,
+        portion=portion,
+        label=label,
+        record=surroundings([(True, label.handling)]),
+        at_ms=at_ms,
     )
     assert parse_ruling(data) == ruling
     assert ruling_digest(DOMAINS, data) == digest
