@@ -1,25 +1,18 @@
 """`boat_supply`: the supply chain of small boats - hulls, engines, consignments, consignees.
 
 UN Smuggling Protocol Art. 10(1)(a) and (d). The base is about goods; who sells and receives them is a
-portion of its own and bears persons; how it became known is another.
+portion of its own and bears persons; what was paid, and how it became known, are others.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from schemas.codes import Kind, PortionName
+from schemas.codes import Caveat, HandlingCode, Kind, PortionName, Purpose, Tlp
 from schemas.model import Model
-from schemas.records.kind import Instant, KindSpec, LongText, Person, PortionSpec, ShortText
-
-
-class Item(Model):
-    """Goods of one type in a consignment."""
-
-    what: Literal["hull", "outboard_engine", "life_jacket", "fuel_can", "pump"]
-    maker: ShortText
-    serial: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{3,24}$")]
-    count: Annotated[int, Field(ge=1, le=10_000)]
+from schemas.records.fields import Container, Instant, LongText, ShortText
+from schemas.records.kind import KindSpec, Persons, PortionSpec, StartLabel
+from schemas.records.particulars import Accounts, Item, Payments, Sources
 
 
 class BoatSupplyBase(Model):
@@ -27,30 +20,57 @@ class BoatSupplyBase(Model):
 
     summary: LongText
     items: Annotated[tuple[Item, ...], Field(min_length=1, max_length=50)]
-    consignment: Annotated[str, Field(pattern=r"^[A-Z]{4}[0-9]{7}$")]
-    """Container number in the form of ISO 6346."""
+    consignment: Container
     warehouse: ShortText
     seen_at: Instant
 
 
-class BoatSupplySources(Model):
+class BoatSupplySources(Sources):
     """How it became known."""
-
-    method: ShortText
-    detail: LongText
 
 
 class BoatSupplyPersons(Model):
     """Sellers, drivers, consignees."""
 
-    persons: Annotated[tuple[Person, ...], Field(min_length=1, max_length=20)]
+    persons: Persons
+
+
+class BoatSupplyFinancial(Model):
+    """What was paid for the goods, from where to where. Holders stand with the persons."""
+
+    accounts: Accounts
+    payments: Payments = ()
+    detail: LongText
 
 
 BOAT_SUPPLY = KindSpec(
     Kind.BOAT_SUPPLY,
+    "Boat supply",
     {
-        PortionName.BASE: PortionSpec(BoatSupplyBase),
-        PortionName.SOURCES: PortionSpec(BoatSupplySources),
-        PortionName.PERSONS: PortionSpec(BoatSupplyPersons, bears_persons=True),
+        PortionName.BASE: PortionSpec(
+            BoatSupplyBase,
+            StartLabel(Tlp.AMBER, (Purpose.DETECTION, Purpose.INVESTIGATION, Purpose.PREVENTION)),
+        ),
+        PortionName.SOURCES: PortionSpec(
+            BoatSupplySources,
+            StartLabel(Tlp.AMBER_STRICT, (Purpose.INVESTIGATION,), caveats=(Caveat.ORCON,)),
+        ),
+        PortionName.PERSONS: PortionSpec(
+            BoatSupplyPersons,
+            StartLabel(
+                Tlp.AMBER, (Purpose.INVESTIGATION,), (HandlingCode.H1,), (Caveat.LAW_ENFORCEMENT_ONLY,)
+            ),
+            bears_persons=True,
+        ),
+        PortionName.FINANCIAL: PortionSpec(
+            BoatSupplyFinancial,
+            StartLabel(
+                Tlp.AMBER_STRICT,
+                (Purpose.INVESTIGATION, Purpose.CONFISCATION),
+                (HandlingCode.H1,),
+                (Caveat.LAW_ENFORCEMENT_ONLY,),
+            ),
+        ),
     },
+    topic="a",
 )

@@ -4,13 +4,14 @@ UN Smuggling Protocol Art. 5 and 16: a smuggled migrant is not liable for having
 protection comes first. Routes and means stand in the base, which names nobody.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from schemas.codes import Kind, PortionName
+from schemas.codes import Caveat, HandlingCode, Kind, PortionName, Purpose, Tlp
 from schemas.model import Model
-from schemas.records.kind import Instant, KindSpec, LongText, Person, PortionSpec, ShortText
+from schemas.records.fields import Instant, LongText, ShortText, Transport
+from schemas.records.kind import KindSpec, Persons, PortionSpec, StartLabel
 
 
 class DebriefBase(Model):
@@ -19,7 +20,7 @@ class DebriefBase(Model):
     summary: LongText
     embarked: ShortText
     landed: ShortText
-    transport: Literal["small_boat", "lorry", "train", "on_foot", "air"]
+    transport: Transport
     paid_eur: Annotated[int, Field(ge=0, le=1_000_000)]
     interviewed_at: Instant
 
@@ -27,7 +28,7 @@ class DebriefBase(Model):
 class DebriefPersons(Model):
     """The person heard and persons they named."""
 
-    persons: Annotated[tuple[Person, ...], Field(min_length=1, max_length=20)]
+    persons: Persons
     account: LongText
 
 
@@ -40,9 +41,26 @@ class DebriefSources(Model):
 
 DEBRIEF = KindSpec(
     Kind.DEBRIEF,
+    "Debrief",
     {
-        PortionName.BASE: PortionSpec(DebriefBase),
-        PortionName.PERSONS: PortionSpec(DebriefPersons, bears_persons=True),
-        PortionName.SOURCES: PortionSpec(DebriefSources),
+        PortionName.BASE: PortionSpec(
+            DebriefBase,
+            StartLabel(Tlp.AMBER, (Purpose.PREVENTION, Purpose.INVESTIGATION, Purpose.PROTECTION)),
+        ),
+        PortionName.PERSONS: PortionSpec(
+            DebriefPersons,
+            StartLabel(
+                Tlp.AMBER_STRICT,
+                (Purpose.PROTECTION, Purpose.INVESTIGATION),
+                (HandlingCode.H1,),
+                (Caveat.ORCON,),
+                180,
+            ),
+            bears_persons=True,
+        ),
+        PortionName.SOURCES: PortionSpec(
+            DebriefSources,
+            StartLabel(Tlp.AMBER_STRICT, (Purpose.INVESTIGATION,), caveats=(Caveat.ORCON,)),
+        ),
     },
 )

@@ -24,8 +24,9 @@ from schemas.entropy import SystemEntropy
 from schemas.ids import AgencyId, new_record_id
 from schemas.labels import Handling, Label, Routing, ordered, retain_until
 from schemas.merkle import BATCH_LEAVES
-from schemas.records.boat_supply import BoatSupplyBase, BoatSupplyPersons, BoatSupplySources, Item
+from schemas.records.boat_supply import BoatSupplyBase, BoatSupplyPersons, BoatSupplySources
 from schemas.records.kind import Person
+from schemas.records.particulars import Item
 from tests.bench.members import NOW_MS
 
 CONTENT = 1024
@@ -44,7 +45,7 @@ def partners(directory: Directory, originator: AgencyId) -> list[AgencyId]:
 def _base(filler: str) -> BoatSupplyBase:
     item = Item(what="outboard_engine", maker="Nordmar", serial="A123456-01", count=12)
     return BoatSupplyBase(
-        summary=filler, items=(item,), consignment="ABCD1234567", warehouse="Depot 12", seen_at=_SEEN_AT
+        summary=filler, items=(item,), consignment="ABCU1234560", warehouse="Depot 12", seen_at=_SEEN_AT
     )
 
 

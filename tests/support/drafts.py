@@ -20,8 +20,9 @@ from schemas.entropy import SeededEntropy
 from schemas.ids import RecordId, new_record_id
 from schemas.labels import Handling, Label, Routing
 from schemas.model import Model
-from schemas.records.boat_supply import BoatSupplyBase, BoatSupplyPersons, BoatSupplySources, Item
+from schemas.records.boat_supply import BoatSupplyBase, BoatSupplyPersons, BoatSupplySources
 from schemas.records.kind import Person
+from schemas.records.particulars import Item
 from tests.support.federation import NOW_MS
 
 AT = datetime.fromtimestamp(NOW_MS // 1000, UTC)
@@ -60,7 +61,7 @@ def label(*agencies: str, by: Handling | None = None, officers: Sequence[str] = 
 def base(summary: str = "Twelve hulls in one container") -> BoatSupplyBase:
     item = Item(what="hull", maker="Example Marine", serial="HULL-0001", count=12)
     return BoatSupplyBase(
-        summary=summary, items=(item,), consignment="ABCU1234567", warehouse="Unit 4", seen_at=AT
+        summary=summary, items=(item,), consignment="ABCU1234560", warehouse="Unit 4", seen_at=AT
     )
 
 
