@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection as SqlConnection
@@ -22,6 +22,7 @@ from agencies.kafka import Connection, Delivered, Reader
 from agencies.opening import OpenedDelivery, Opener
 from agencies.receipts import JudgedReceipt, judge_receipt
 from agencies.sealing import content_bytes
+from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.database import insert_new
 from agencies.store.tables import (
@@ -56,6 +57,10 @@ from schemas.stopping import stop_if_asked
 from schemas.verdicts import Alarm, Unopened
 
 log = logging.getLogger("entente.agencies.inbox")
+
+
+#: Certificates that are remembered to tell a repeat from a fork: what one read of a topic can bring again.
+_SEEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,10 @@ class _Run:
     entries: list[tuple[int, DeliveryEntry, Certificate | None, Digest]] = field(default_factory=list)
 
 
+class UnknownVersion(Exception):
+    """A certificate names a version of the arrangement that has not been read yet."""
+
+
 class Judge:
     """Turns messages into what is to be stored, carrying chain heads from one message to the next."""
 
@@ -117,14 +126,24 @@ class Judge:
         self._windows: SealVerifier = arrangement.window_verifier()
         self._heads_verifier: SealVerifier = arrangement.heads_verifier()
         self._opener = opener
+        self._members = frozenset(arrangement.directory.agency_ids)
+        self._seen: dict[Digest, None] = {}
+        """Certificates taken in lately, the oldest first."""
         self.chains = dict(chain_heads)
+
+    def learn(self, arrangement: Arrangement) -> None:
+        """Believe certificates under this version, too."""
+        self._versions[arrangement.digest] = arrangement
 
     def head(self, lane: AgencyId) -> Head:
         """Where the chain of a lane stands."""
         return self.chains.get(lane) or chain_start(self.domains, lane, self._agency)
 
-    def judge(self, message: Delivered) -> Judged:
-        """Verify and open all that a message holds."""
+    def judge(self, message: Delivered, *, all_read: bool = True) -> Judged:
+        """Verify and open all that a message holds.
+
+        Raises: `UnknownVersion`, unless all versions that were signed are said to be read; no chain has moved then.
+        """
         out = Judged()
         try:
             parcel = parse_parcel(message.value)
@@ -144,7 +163,9 @@ class Judge:
                 out.bad.append(Bad(Unopened.MALFORMED, data, i))
                 continue
             if isinstance(entry, DeliveryEntry):
-                self._sort(entry, data, i, runs, out)
+                self._sort(entry, data, i, runs, out, all_read)
+            elif isinstance(entry, HeadEntry) and entry.lane not in self._members:
+                out.bad.append(Bad(Unopened.BAD_HEAD, data, i))
             elif isinstance(entry, HeadEntry):
                 signed[AgencyId(entry.lane)] = (entry, self._verify_head(entry, parcel))
             else:
@@ -154,12 +175,23 @@ class Judge:
         return out
 
     def _sort(
-        self, entry: DeliveryEntry, data: bytes, i: int, runs: dict[AgencyId, _Run], out: Judged
+        self,
+        entry: DeliveryEntry,
+        data: bytes,
+        i: int,
+        runs: dict[AgencyId, _Run],
+        out: Judged,
+        all_read: bool,
     ) -> None:
         """Put a delivery to its lane; one whose certificate cannot be read belongs to none."""
         try:
             certificate = parse_certificate(entry.certificate)
         except BadFrame:
+            out.bad.append(Bad(Unopened.BAD_CERTIFICATE, data, i))
+            return
+        if not all_read and certificate.arrangement not in self._versions:
+            raise UnknownVersion(certificate.arrangement.hex())
+        if certificate.originator not in self._members:
             out.bad.append(Bad(Unopened.BAD_CERTIFICATE, data, i))
             return
         digest = certificate_digest(self.domains, entry.certificate)
@@ -197,7 +229,8 @@ class Judge:
         head = signed[0]
         before = self.head(lane)
         if head.number <= before.number:
-            return  # all of it is here already
+            self._again(lane, run, parcel, out)
+            return
         numbers = self._numbers(run, head, before)
         expected: Digest | None = None
         for (i, entry, certificate, digest), number in zip(run.entries, numbers, strict=True):
@@ -213,9 +246,30 @@ class Judge:
             if link is None or certificate.predecessor != link:
                 out.alarms.append((Alarm.CHAIN_BREAK, f"lane '{lane}' before number {certificate.number}"))
             expected = digest
+            self._see(digest)
             self._open(entry, certificate, number, i, lane, parcel, out)
         self.chains[lane] = Head(head.number, head.digest)
         out.heads.append(head)
+
+    def _again(self, lane: AgencyId, run: _Run, parcel: Parcel, out: Judged) -> None:
+        """Numbers that the chain has passed: a repeat is dropped, another certificate at such a number is a fork."""
+        for i, _, certificate, digest in run.entries:
+            assert certificate is not None
+            if digest not in self._seen:
+                out.alarms.append(
+                    (Alarm.CHAIN_BREAK, f"lane '{lane}': number {certificate.number} comes twice and differs")
+                )
+                out.bad.append(self._bad(Unopened.BAD_CERTIFICATE, parcel, i, lane, None, certificate))
+
+    def remember(self, certificates: Iterable[bytes]) -> None:
+        """Certificates that were taken in before a restart, the oldest first."""
+        for certificate in certificates:
+            self._see(certificate_digest(self.domains, certificate))
+
+    def _see(self, digest: Digest) -> None:
+        self._seen[digest] = None
+        if len(self._seen) > _SEEN:
+            self._seen.pop(next(iter(self._seen)))
 
     @staticmethod
     def _numbers(run: _Run, head: HeadEntry, before: Head) -> list[int | bool | None]:
@@ -296,13 +350,20 @@ class Inbox:
     """Reads the agency's deliver topic for ever and stores what `Judge` makes of it."""
 
     def __init__(
-        self, store: Store, connection: Connection, topic: str, partitions: Sequence[int], judge: Judge
+        self,
+        store: Store,
+        connection: Connection,
+        topic: str,
+        partitions: Sequence[int],
+        judge: Judge,
+        signed: Signed,
     ) -> None:
         self._store = store
         self._connection = connection
         self._topic = topic
         self._partitions = partitions
         self._judge = judge
+        self._signed = signed
         self.stored = asyncio.Event()
 
     async def run(self) -> None:
@@ -312,9 +373,13 @@ class Inbox:
             await reader.start()
             offsets = await self._store.run(lambda c: read_positions(c, self._topic, self._partitions))
             reader.assign(self._topic, offsets)
+            failed = False
             while True:
                 stop_if_asked()
                 try:
+                    if failed:
+                        offsets = await self._return(reader)
+                        failed = False
                     messages = await reader.poll()
                     if messages:
                         await self._store_batch(messages, offsets)
@@ -322,17 +387,21 @@ class Inbox:
                     raise
                 except Exception as error:  # infrastructure: nothing was stored, so read it again
                     log.warning("inbox reads again (%s: %s)", type(error).__name__, error)
+                    failed = True
                     await asyncio.sleep(0.2)
-                    offsets = await self._store.run(
-                        lambda c: read_positions(c, self._topic, self._partitions)
-                    )
-                    self._judge.chains = await self._store.run(read_chains)
-                    reader.rewind(self._topic, offsets)
         finally:
             await reader.stop()
 
+    async def _return(self, reader: Reader) -> dict[int, int]:
+        """Go back, reader and judge alike, to what SQL holds."""
+        offsets, self._judge.chains = await self._store.run(
+            lambda c: (read_positions(c, self._topic, self._partitions), read_chains(c))
+        )
+        reader.rewind(self._topic, offsets)
+        return offsets
+
     async def _store_batch(self, messages: Sequence[Delivered], offsets: dict[int, int]) -> None:
-        judged = [(m, self._judge.judge(m)) for m in messages]
+        judged = [(m, await self._judged(m)) for m in messages]
         domains, heads_now = self._judge.domains, dict(self._judge.chains)
         moved = dict(offsets)
         for message in messages:
@@ -342,6 +411,16 @@ class Inbox:
         )
         offsets.update(moved)
         self.stored.set()
+
+    async def _judged(self, message: Delivered) -> Judged:
+        try:
+            return self._judge.judge(message, all_read=False)
+        except UnknownVersion:
+            # A version is on its topic before any lane is decided under it, so reading on must find it.
+            await self._signed.refresh()
+            for arrangement in self._signed.versions.values():
+                self._judge.learn(arrangement)
+            return self._judge.judge(message)
 
 
 def read_positions(connection: SqlConnection, topic: str, partitions: Sequence[int]) -> dict[int, int]:
@@ -354,6 +433,12 @@ def read_positions(connection: SqlConnection, topic: str, partitions: Sequence[i
         select(positions.c.partition, positions.c.offset).where(positions.c.topic == topic)
     )
     return {int(r.partition): int(r.offset) for r in rows}
+
+
+def read_certificates(connection: SqlConnection) -> list[bytes]:
+    """The certificates taken in lately, the oldest first."""
+    newest = select(reception_log.c.certificate).order_by(reception_log.c.id.desc()).limit(_SEEN)
+    return [bytes(row.certificate) for row in connection.execute(newest)][::-1]
 
 
 def read_chains(connection: SqlConnection) -> dict[AgencyId, Head]:

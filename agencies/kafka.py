@@ -87,7 +87,7 @@ class Sender:
 class Reader:
     """A read_committed consumer of given partitions."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, fetch_wait_ms: int = 50) -> None:
         self._connection = connection
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=connection.bootstrap,
@@ -100,7 +100,7 @@ class Reader:
             request_timeout_ms=_REQUEST_MS,
             retry_backoff_ms=20,
             metadata_max_age_ms=3000,
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
 

@@ -1,8 +1,8 @@
 """An agency's node: everything between its analysts, its store and the cluster, put together.
 
-On start it migrates its store, verifies the arrangement from the pinned genesis, checks its own entry,
-compares its outbox with its lane's tail and ledger, opens the inbox, and only then publishes. From a restored
-older copy it publishes nothing: sequence numbers would be used twice.
+On start it migrates its store, verifies the arrangement from the pinned genesis, checks its own entry, takes up what
+holds in its lane, compares its outbox with its lane's tail and ledger, opens the inbox, and only then publishes. From
+a restored older copy it publishes nothing: sequence numbers would be used twice.
 """
 
 import asyncio
@@ -10,30 +10,31 @@ import contextlib
 import logging
 import ssl
 import time
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
-from agencies.inbox import Inbox, Judge, read_chains
+from agencies.inbox import Inbox, Judge, read_certificates, read_chains
 from agencies.kafka import Connection, Reader, read_all, up
 from agencies.keystore import Keystore
 from agencies.opening import Opener
 from agencies.outbox import Outbox, Relay, last_sequence
 from agencies.receipts import Receipts
 from agencies.sealing import Sealer
-from agencies.settings import NodeSettings, PlanSettings
-from agencies.simulation.plan import planned_draft
+from agencies.settings import NodeSettings
+from agencies.simulation.player import Player, read_script
+from agencies.standing import LaneStanding, Signed
 from agencies.store import Store
-from agencies.store.tables import alarms, published
-from schemas.arrangement import Arrangement, ArrangementError, verify_genesis, verify_successor
-from schemas.clock import Clock
+from agencies.store.tables import alarms
+from schemas.arrangement import Arrangement
+from schemas.clock import Clock, MappedClock
 from schemas.entropy import Entropy
 from schemas.envelope import RecordEntry, parse_submission_entry
 from schemas.frames import BadFrame, parse_parcel
+from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, LeafEntry, Quarantined, parse_leaf, parse_ledger_entry
 from schemas.stopping import stop_if_asked
@@ -71,32 +72,45 @@ class Node:
         connection = Connection(place.bootstrap, tls)
         async with Store(s.store) as store:
             await up(connection)
-            arrangement = await self._arrangement(connection)
+            signed = Signed(connection, arrangement_topic(place.prefix), place.genesis)
+            await signed.refresh()
+            arrangement = signed.genesis.arrangement
             self._check_entry(arrangement, keys)
             opener = Opener(s.agency, arrangement.domains, keys.opening)
             judge = Judge(s.agency, arrangement, opener, await store.run(read_chains))
+            judge.remember(await store.run(read_certificates))
             shards = arrangement.directory.shards
-            inbox = Inbox(store, connection, deliver_topic(s.agency, place.prefix), shards, judge)
-            outbox = Outbox(
-                store,
-                Sealer(s.agency, arrangement, keys.signing, self._entropy),
-                arrangement.directory,
-            )
+            inbox = Inbox(store, connection, deliver_topic(s.agency, place.prefix), shards, judge, signed)
+            sealer = Sealer(s.agency, arrangement, keys.signing, self._entropy)
+            clock = MappedClock(self._clock)
+
+            def adopt(standing: Standing) -> None:
+                sealer.adopt(standing.arrangement)
+                clock.map = standing.clock
+
+            lane = LaneStanding(store, connection, ledger_topic(s.agency, place.prefix), signed, adopt)
+            await lane.resume()
+            outbox = Outbox(store, sealer, clock)
             stop_if_asked()
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(inbox.run())
+                loops.create_task(lane.run())
                 try:
                     await self._check_tail(connection, store)
                 except RestoredCopy as error:
                     log.critical("%s: %s; it receives, but publishes nothing", s.agency, error)
                     await store.run(partial(_raise_alarm, detail=str(error)))
+                    stop_if_asked()
                     return  # the task group goes on with the inbox
                 relay = Relay(store, connection, submit_topic(s.agency, place.prefix), outbox.wake)
-                receipts = Receipts(store, outbox, self._clock, self._entropy, inbox.stored)
+                receipts = Receipts(store, outbox, clock, self._entropy, inbox.stored)
                 for loop in (outbox.run(), relay.run(), receipts.run()):
                     loops.create_task(loop)
+                player = Player(s.agency, store, outbox, sealer, clock, self._entropy)
                 if s.plan is not None:
-                    loops.create_task(self._play(s.plan, outbox, store, arrangement))
+                    loops.create_task(player.plan(s.plan))
+                if s.script is not None:
+                    loops.create_task(player.script(read_script(s.script)))
                 log.info("%s: node runs", s.agency)
                 stop_if_asked()
 
@@ -109,25 +123,6 @@ class Node:
         except (OSError, ValueError) as error:
             raise BadKeys(f"the keys of '{self.agency}' in '{folder}' cannot be used: {error}") from error
         return keys, tls
-
-    async def _arrangement(self, connection: Connection) -> Arrangement:
-        """The genesis, which every lane activates first; later versions must at least continue its chain.
-
-        Raises: `ArrangementError`.
-        """
-        versions: list[Arrangement] = []
-        async for message in read_all(connection, arrangement_topic(self._place.prefix)):
-            if versions:
-                versions.append(verify_successor(message.value, versions[-1]))
-            else:
-                versions.append(verify_genesis(message.value, self._place.genesis))
-        if not versions:
-            raise ArrangementError("the arrangement topic holds no version")
-        if len(versions) > 1:
-            log.warning(
-                "%s: version %d is signed, but no lane activates it yet", self.agency, len(versions) - 1
-            )
-        return versions[0]
 
     def _check_entry(self, arrangement: Arrangement, keys: Keystore) -> None:
         entry = arrangement.body.keys.get(self.agency)
@@ -154,25 +149,6 @@ class Node:
                     seen = max(seen, leaf.sequence)
         if seen > ours:
             raise RestoredCopy(f"sequence {seen} was published, this store knows {ours}")
-
-    async def _play(self, plan: PlanSettings, outbox: Outbox, store: Store, arrangement: Arrangement) -> None:
-        """Play the plan from where the outbox has it; a restart neither skips nor repeats a record."""
-        done = await store.run(lambda c: c.scalar(select(func.max(published.c.plan_index))))
-        start = 0 if done is None else int(done) + 1
-        waiting: deque[asyncio.Future[None]] = deque()
-        begun = time.monotonic()
-        for index in range(start, plan.records):
-            if plan.per_second is not None:
-                await asyncio.sleep(max(0.0, begun + (index - start) / plan.per_second - time.monotonic()))
-            draft = planned_draft(
-                self.agency, arrangement.directory, plan.seed, index, self._clock, self._entropy
-            )
-            waiting.append(await outbox.put(draft, index))
-            while waiting and waiting[0].done():
-                waiting.popleft().result()  # a refused draft of our own plan is a fault, not a shrug
-        for kept in waiting:
-            await kept
-        log.info("%s: plan of %d records is in the outbox", self.agency, plan.records)
 
 
 def _entry(data: bytes) -> object:

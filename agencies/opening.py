@@ -7,6 +7,7 @@
 - Nothing rests on a portion that is absent.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,9 @@ from schemas.seal import BadSeal, Role, SealVerifier
 from schemas.verdicts import Unopened
 
 _NONCE = bytes(12)
+_KEK_BYTES = 32
+_KEKS = 4096
+"""KEKs remembered: an honest originator makes one a day, a hostile one as many as it likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,14 @@ def unpad(padded: bytes) -> bytes:
 
 
 class Opener:
-    """Opens deliveries for one agency. Remembers KEKs in memory only."""
+    """Opens deliveries for one agency. Remembers KEKs in memory only, and not more than a few thousand."""
 
     def __init__(self, agency: AgencyId, domains: Domains, key: OpeningKey) -> None:
         self._agency = agency
         self._domains = domains
         self._key = key
         self._key_id = key.public.key_id(domains)
-        self._keks: dict[Digest, AESGCM] = {}
+        self._keks: OrderedDict[Digest, AESGCM] = OrderedDict()
 
     def open(
         self,
@@ -121,6 +125,9 @@ class Opener:
             return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
         if seal.owner != manifest.originator or seal.role is not Role.WINDOW:
             return Unopened.UNKNOWN_SIGNER
+        directory = versions[Digest(certificate.arrangement)].directory
+        if not directory.signs(manifest.originator, certificate.admitted_ms):
+            return Unopened.SIGNER_EXPIRED
         if path_root(record_leaf(domains, digest), entry.path) != seal.root:
             return Unopened.BAD_PATH
         # 3: each portion for itself
@@ -205,6 +212,7 @@ class Opener:
     def _kek(self, manifest: Manifest, digest: Digest, data: bytes) -> AESGCM | None:
         known = self._keks.get(digest)
         if known is not None:
+            self._keks.move_to_end(digest)
             return known
         try:
             capsule = parse_capsule(data)
@@ -218,8 +226,11 @@ class Opener:
         )
         try:
             key = SUITE.decrypt(capsule.sealed, self._key.hpke, info)
-            kek = AESGCM(key)
         except (InvalidTag, ValueError):
             return None
-        self._keks[digest] = kek
+        if len(key) != _KEK_BYTES:  # AESGCM itself would also take 16 or 24 bytes
+            return None
+        kek = self._keks[digest] = AESGCM(key)
+        if len(self._keks) > _KEKS:
+            self._keks.popitem(last=False)
         return kek

@@ -2,7 +2,9 @@
 
 - Sequence numbers, the parcel's bytes and what was published are kept in one transaction, before anything is
   sent; the bytes never change, so a resend is identical.
-- A window closes at the first of 20 ms, 256 leaves, 700 KB. Records stand before controls in it.
+- A window closes at the first of 20 ms, 256 leaves, 700 KB with its capsules. Records stand before controls in it.
+- What is refused, a draft or a window, is told to each sender by its future; the loop goes on.
+- An expired signing key seals nothing: what is handed in waits for the version that renews it.
 - The queue is bounded: who drafts faster than the outbox takes, waits.
 """
 
@@ -10,7 +12,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,8 +25,9 @@ from agencies.kafka import Connection, Sender
 from agencies.sealing import ClosedRecord, Control, Sealer, content_bytes
 from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
-from schemas.directory import Directory
+from schemas.clock import Clock
 from schemas.frames import MAX_RECORD
+from schemas.ids import Digest
 from schemas.merkle import BATCH_LEAVES
 from schemas.stopping import stop_if_asked
 
@@ -33,6 +36,7 @@ log = logging.getLogger("entente.agencies.outbox")
 _WINDOW_S = 0.020
 _WINDOW_BYTES = 700_000
 _QUEUE = 512
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class _Item:
     plan_index: int | None
     kept: "asyncio.Future[None]"
 
+    def fail(self, error: Exception) -> None:
+        """Tell the sender, unless it has given up waiting."""
+        if not self.kept.done():
+            self.kept.set_exception(error)
+
 
 @dataclass(slots=True)
 class _Window:
@@ -59,29 +68,43 @@ class _Window:
     items: list[_Item] = field(default_factory=list)
     records: list[tuple[ClosedRecord, int | None]] = field(default_factory=list)
     receipts: list[Receipted] = field(default_factory=list)
+    capsules: set[Digest] = field(default_factory=set)
     size: int = 0
 
     @property
     def full(self) -> bool:
         return len(self.items) >= BATCH_LEAVES or self.size >= _WINDOW_BYTES
 
+    def take(self, size: int, capsules: Mapping[Digest, int]) -> bool:
+        """Make room for a part and the capsules that it brings. False, with nothing taken: it would not fit."""
+        added = size + sum(n for digest, n in capsules.items() if digest not in self.capsules)
+        if self.items and self.size + added > _WINDOW_BYTES:
+            return False
+        self.capsules.update(capsules)
+        self.size += added
+        return True
+
+    def fail(self, error: Exception) -> None:
+        for item in self.items:
+            item.fail(error)
+
 
 class Outbox:
     """Seals what is handed in, in order, and keeps it. `run` is its loop; `wake` is set when there is more to send."""
 
-    def __init__(self, store: Store, sealer: Sealer, directory: Directory) -> None:
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock) -> None:
         self._store = store
         self._sealer = sealer
-        self._directory = directory
+        self._clock = clock
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
         self.wake = asyncio.Event()
 
     async def put(self, draft: Draft, plan_index: int | None = None) -> "asyncio.Future[None]":
         """Hand in a draft, waiting for room. The future is done once the record is sealed and kept.
 
-        Raises: `DraftRefused`, here or by the future.
+        Raises: `DraftRefused`, here or by the future, which also tells why a whole window could not be kept.
         """
-        check(draft, self._directory)
+        check(draft, self._sealer.directory)
         return await self._put(draft, plan_index)
 
     async def put_receipt(self, receipted: Receipted) -> "asyncio.Future[None]":
@@ -108,9 +131,16 @@ class Outbox:
                     break
                 if not self._add(window, item):
                     held = item
-            if window.items:
-                await self._keep(window)
+            await self._until_signing()
+            if window.items and await self._keep(window):
                 last += len(window.records)
+
+    async def _until_signing(self) -> None:
+        """Hold everything back while our signing key has expired: the broker would refuse it, receipts too."""
+        if not self._sealer.may_sign(self._clock.now_ms()):
+            log.warning("the signing key has expired: nothing is sealed until a version renews it")
+            while not self._sealer.may_sign(self._clock.now_ms()):  # noqa: ASYNC110 - domain time has no event
+                await asyncio.sleep(_LOOK_S)
 
     async def _next(self, deadline: float) -> _Item | None:
         if not self._queue.empty():
@@ -124,37 +154,53 @@ class Outbox:
     def _add(self, window: _Window, item: _Item) -> bool:
         """Close the item into the window. False: it must wait for the next one, this one would be too large."""
         if isinstance(item.what, Receipted):
+            if not window.take(len(item.what.control.body) + 400, {}):
+                return False
             window.receipts.append(item.what)
-            window.size += len(item.what.control.body) + 400
         else:
             try:
-                record = self._sealer.close_record(item.what, window.first + len(window.records))
-                if record.size > MAX_RECORD:
-                    raise DraftRefused(f"a record of {record.size} bytes is over the limit of {MAX_RECORD}")
+                record = self._closed(item.what, window.first + len(window.records))
             except Exception as error:  # what is wrong with one draft is told to its sender, not to the loop
-                item.kept.set_exception(error)
+                item.fail(error)
                 return True
-            if window.items and window.size + record.size > _WINDOW_BYTES:
+            if not window.take(record.size, self._sealer.unsent(record)):
                 return False
             window.records.append((record, item.plan_index))
-            window.size += record.size
         window.items.append(item)
         return True
 
-    async def _keep(self, window: _Window) -> None:
-        """Seal and store one window, all of it or nothing."""
+    def _closed(self, draft: Draft, sequence: int) -> ClosedRecord:
+        """Raises: `DraftRefused` for one that is too large, whichever of its capsules were sent before."""
+        record = self._sealer.close_record(draft, sequence)
+        if record.alone > MAX_RECORD:
+            raise DraftRefused(
+                f"a record of {record.size} bytes, with capsules for its recipients {record.alone}, "
+                f"is over the limit of {MAX_RECORD}"
+            )
+        return record
+
+    async def _keep(self, window: _Window) -> bool:
+        """Seal and store one window, all of it or nothing. False: it cannot be sealed, and no number is used."""
         try:
             data = self._sealer.seal_window(
                 [record for record, _ in window.records], [r.control for r in window.receipts], window.first
             )
+        except Exception as error:
+            log.error("a window of %d records is refused (%s)", len(window.records), error)
+            window.fail(error)
+            return False
+        try:
             await self._store.run(lambda c: _insert(c, data, window.records, window.receipts))
-        except BaseException:
+        except BaseException as error:
             self._sealer.forget_keys()  # the capsules of this window never left
+            if isinstance(error, Exception):
+                window.fail(error)
             raise
         for item in window.items:
             if not item.kept.done():
                 item.kept.set_result(None)
         self.wake.set()
+        return True
 
 
 def last_sequence(connection: SqlConnection) -> int:

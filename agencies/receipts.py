@@ -1,7 +1,8 @@
 """Receipts: what we tell originators we stored, and what recipients tell us.
 
 - At most one a lane and second; each covers an interval (after, upto] of the chain (lane, us), with the numbers
-  in it that could not be stored and why.
+  in it that could not be stored and why. It ends before what it cannot list: whatever it covers and does not except
+  is stored. The rest follows in the next one.
 - Forwarded by the broker, judged here: a receipt is believed if its sender's window seal covers it.
 """
 
@@ -18,10 +19,10 @@ from sqlalchemy import select
 from agencies.outbox import Outbox, Receipted
 from agencies.sealing import Control
 from agencies.store import Store
-from agencies.store.tables import chains, quarantine, reception_log
+from agencies.store.tables import chains, heads, quarantine, reception_log
 from schemas.canonical import Domains
 from schemas.clock import Clock
-from schemas.controls import ControlCode, Receipt, ReceiptException, parse_receipt, receipt_bytes
+from schemas.controls import NO_HEAD, ControlCode, Receipt, ReceiptException, parse_receipt, receipt_bytes
 from schemas.entropy import Entropy
 from schemas.envelope import ControlEntry, control_leaf
 from schemas.frames import BadFrame
@@ -34,7 +35,8 @@ log = logging.getLogger("entente.agencies.receipts")
 
 _EVERY_S = 1.0
 _MISSING = Alarm.CHAIN_BREAK
-_MOST_EXCEPTIONS = 4096  # what a receipt can hold
+_MOST_EXCEPTIONS = 1_000
+"""A receipt could list 4096, but the body of a control message has 64 KiB, and a reason up to 40 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,15 @@ class Receipts:
     async def run(self) -> None:
         """Receipt what was stored, for ever."""
         while True:
-            for receipt in await self._store.run(due):
+            owed = await self._store.run(due)
+            for receipt in owed:
                 control = Control(
                     ControlCode.RECEIPT, new_record_id(self._clock, self._entropy), receipt_bytes(receipt)
                 )
                 await (await self._outbox.put_receipt(Receipted(control, receipt.lane, receipt.upto)))
             await asyncio.sleep(_EVERY_S)  # the promised rate; a second's deliveries share a receipt
-            await self._stored.wait()
+            if not owed:  # else a receipt may have ended early
+                await self._stored.wait()
             self._stored.clear()
 
 
@@ -113,19 +117,31 @@ def due(connection: SqlConnection) -> list[Receipt]:
         .where(chains.c.number > chains.c.receipted)
         .order_by(chains.c.lane)
     ).all()
-    return [
-        Receipt(
-            r.lane,
-            r.receipted,
-            r.number,
-            bytes(r.digest),
-            _exceptions(connection, r.lane, r.receipted, r.number),
-        )
-        for r in moved
-    ]
+    return [_receipt(connection, r.lane, r.receipted, r.number, bytes(r.digest)) for r in moved]
 
 
-def _exceptions(connection: SqlConnection, lane: str, after: int, upto: int) -> tuple[ReceiptException, ...]:
+def _receipt(connection: SqlConnection, lane: str, after: int, number: int, digest: bytes) -> Receipt:
+    """From `after` up to the chain's head, or as far as the exceptions can be listed."""
+    found = _exceptions(connection, lane, after, number)
+    if len(found) <= _MOST_EXCEPTIONS:
+        return Receipt(lane, after, number, digest, tuple(found))
+    upto, head = _end(connection, lane, after, found[_MOST_EXCEPTIONS].number - 1)
+    return Receipt(lane, after, upto, head, tuple(e for e in found if e.number <= upto))
+
+
+def _end(connection: SqlConnection, lane: str, after: int, most: int) -> tuple[int, bytes]:
+    """The last number up to `most` at which the broker signed a head, and its digest; else `most` without one."""
+    signed = connection.execute(
+        select(heads.c.number, heads.c.digest)
+        .where(heads.c.lane == lane, heads.c.number > after, heads.c.number <= most)
+        .order_by(heads.c.number.desc())
+        .limit(1)
+    ).first()
+    return (most, NO_HEAD) if signed is None else (int(signed.number), bytes(signed.digest))
+
+
+def _exceptions(connection: SqlConnection, lane: str, after: int, upto: int) -> list[ReceiptException]:
+    """The numbers that are not stored, the first ones and one more than a receipt lists."""
     log_numbers = select(reception_log.c.number).where(
         reception_log.c.lane == lane, reception_log.c.number > after, reception_log.c.number <= upto
     )
@@ -139,4 +155,5 @@ def _exceptions(connection: SqlConnection, lane: str, after: int, upto: int) -> 
         )
     }
     missing = (n for n in range(after + 1, upto + 1) if n not in stored)
-    return tuple(ReceiptException(n, reasons.get(n, _MISSING)) for n in islice(missing, _MOST_EXCEPTIONS))
+    listed = islice(missing, _MOST_EXCEPTIONS + 1)
+    return [ReceiptException(n, reasons.get(n, _MISSING)) for n in listed]

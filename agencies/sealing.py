@@ -19,6 +19,7 @@ from agencies.drafting import Draft, DraftPortion
 from schemas.arrangement import Arrangement
 from schemas.audience import audience, named_officers
 from schemas.capsules import EPOCH_S, Capsule, capsule_bytes, capsule_digest, capsule_info
+from schemas.directory import Directory
 from schemas.entropy import Entropy
 from schemas.envelope import (
     SLOTS,
@@ -55,6 +56,9 @@ from schemas.seal import Role, seal_leaves
 
 #: Each DEK encrypts once, so the nonce can be a constant. NIST SP 800-38D 8.2 asks for unique (key, nonce).
 _NONCE = bytes(12)
+
+#: Bytes that a part takes in a parcel besides its own: MessagePack's longest header of a byte string.
+_FRAMING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ class ClosedRecord:
     capsules: tuple[Digest, ...]
     """Capsules that its wraps name."""
     size: int
+    """At least as many bytes as it takes in a parcel, capsules apart."""
+    alone: int
+    """The same with every capsule that it names, as a window takes after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,8 @@ class _Kek:
     cipher: AESGCM
     digest: Digest
     associated: bytes
+    capsule: int
+    """Bytes of its capsule in a parcel."""
 
 
 class Sealer:
@@ -132,6 +141,19 @@ class Sealer:
         self._keks: dict[tuple[AgencyId, int], _Kek] = {}
         self._unsent: dict[Digest, bytes] = {}
 
+    @property
+    def directory(self) -> Directory:
+        """Of the version that it seals under."""
+        return self._arrangement.directory
+
+    def may_sign(self, at_ms: int) -> bool:
+        """Whether our signing key is good at an instant of domain time."""
+        return self.directory.signs(self._agency, at_ms)
+
+    def adopt(self, arrangement: Arrangement) -> None:
+        """Seal under another version from now on."""
+        self._arrangement = arrangement
+
     def forget_keys(self) -> None:
         """Make new KEKs from now on: after a window with capsules in it could not be kept."""
         self._keks.clear()
@@ -144,11 +166,12 @@ class Sealer:
         commitments: list[Digest] = []
         addressees: list[Addressee] = []
         wraps: list[bytes] = []
+        capsules: dict[Digest, int] = {}
         for portion in draft.portions:
             slot, commitment, dek = self._close_portion(draft, portion)
             slots.append(slot)
             commitments.append(commitment)
-            self._wrap(draft, portion, commitment, dek, addressees, wraps)
+            self._wrap(draft, portion, commitment, dek, addressees, wraps, capsules)
         broker_only = frame_bytes(
             BrokerOnly(
                 sequence,
@@ -165,6 +188,7 @@ class Sealer:
         manifest = frame_bytes(
             Manifest(originator, draft.record_id, draft.kind, draft.created_s, tuple(sorted(commitments)))
         )
+        size = _size(slots, broker_only, wraps)
         return ClosedRecord(
             draft,
             sequence,
@@ -175,8 +199,9 @@ class Sealer:
             broker_only,
             decoys,
             tuple(wraps),
-            tuple(dict.fromkeys(Digest(a.capsule) for a in addressees)),
-            _size(slots, broker_only, wraps),
+            tuple(capsules),
+            size,
+            size + sum(capsules.values()),
         )
 
     def _wrap(
@@ -187,6 +212,7 @@ class Sealer:
         dek: bytes,
         addressees: list[Addressee],
         wraps: list[bytes],
+        capsules: dict[Digest, int],
     ) -> None:
         """Wrap a portion's key for each agency of its audience, in the order of their ids."""
         recipients = self._audience(draft, portion)
@@ -201,6 +227,7 @@ class Sealer:
             wrap = nonce + kek.cipher.encrypt(nonce, inner, associated + kek.associated)
             wraps.append(wrap)
             addressees.append(Addressee(portion.name, recipient, sha256(wrap).digest(), kek.digest))
+            capsules[kek.digest] = kek.capsule
 
     def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
         domains = self._domains
@@ -254,15 +281,20 @@ class Sealer:
             sealed = SUITE.encrypt(key, public.hpke, info)  # RFC 9180 6.1, single shot
             data = capsule_bytes(Capsule(self._agency, recipient, key_id, epoch, sealed))
             name = capsule_digest(domains, data)
-            found = _Kek(AESGCM(key), name, wrap_ad_recipient(recipient, name))
+            found = _Kek(AESGCM(key), name, wrap_ad_recipient(recipient, name), len(data) + _FRAMING)
             self._keks[recipient, epoch] = found
             self._unsent[found.digest] = data
         return found
 
+    def unsent(self, record: ClosedRecord) -> dict[Digest, int]:
+        """The capsules that a window with this record must bring, with their bytes in a parcel."""
+        return {d: len(self._unsent[d]) + _FRAMING for d in record.capsules if d in self._unsent}
+
     def seal_window(self, records: Sequence[ClosedRecord], controls: Sequence[Control], first: int) -> bytes:
         """One parcel: all records, then all controls, under one seal. `first`: sequence of the first record.
 
-        Raises: `ValueError` for an empty window or one of more than 256 leaves.
+        Raises: `ValueError` for an empty window, for one of more than 256 leaves, and for one that is larger than a
+            parcel may be; its capsules count as unsent then.
         """
         domains = self._domains
         leaves = [record_leaf(domains, r.digest) for r in records]
@@ -282,13 +314,16 @@ class Sealer:
             frame_bytes(ControlEntry(c.code, c.id, c.body, path, 0))
             for c, path in zip(controls, paths[len(records) :], strict=True)
         ]
-        named = dict.fromkeys(d for r in records for d in r.capsules)
-        capsules = [self._unsent.pop(d) for d in named if d in self._unsent]
-        return pack_parcel(Parcel(first, (seal,), tuple(capsules), tuple(entries)))
+        named = [d for d in dict.fromkeys(d for r in records for d in r.capsules) if d in self._unsent]
+        capsules = tuple(self._unsent[d] for d in named)
+        data = pack_parcel(Parcel(first, (seal,), capsules, tuple(entries)))
+        for digest in named:
+            del self._unsent[digest]
+        return data
 
 
 def _size(slots: Sequence[PortionSlot], broker_only: bytes, wraps: Sequence[bytes]) -> int:
-    """About how many bytes the record takes in a parcel, capsules apart."""
+    """At least as many bytes as the record takes in a parcel, capsules apart."""
     return (
         sum(len(s.ciphertext) + len(s.handling) + len(s.routing) + 120 for s in slots)
         + len(broker_only)

@@ -26,6 +26,8 @@ class NodeSettings(Model):
     store: str
     """URL of the SQL store, as SQLAlchemy writes it."""
     plan: PlanSettings | None = None
+    script: Path | None = None
+    """File of the acts that a scenario has for this agency."""
 
 
 class HostSettings(Model):

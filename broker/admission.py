@@ -43,7 +43,7 @@ from schemas.envelope import (
 from schemas.frames import BadFrame, Parcel, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
-from schemas.merkle import path_root
+from schemas.merkle import BATCH_LEAVES, path_root
 from schemas.records import KINDS
 from schemas.seal import BadSeal, Role, VerifiedSeal
 from schemas.verdicts import Refused
@@ -116,19 +116,19 @@ class Known(Protocol):
 def open_window(
     message: SourceMessage, lane: AgencyId, version: Version, at_ms: int
 ) -> tuple[Window | Refused, Parcel | None]:
-    """Steps 1 to 6, on the whole message. The parcel is returned too where it could be read."""
+    """Steps 1 to 5, on the whole message. The parcel is returned too where it could be read."""
     # 1-3: size, magic and version, frame (schemas.frames)
     try:
         parcel = parse_parcel(message.value)
     except BadFrame as error:
         return Refused(error.code), None
+    # A window has 1 to 256 leaves; more would buy a sender many leaves of the ledger for few bytes
+    if not 1 <= len(parcel.entries) <= BATCH_LEAVES:
+        return Refused.MALFORMED, None
     # 4: format 1 has neither Kafka keys nor headers
     if not message.bare:
         return Refused.KAFKA_KEY_OR_HEADERS, parcel
-    # 5: the topic's owner is active
-    if version.arrangement.directory.suspended(lane, at_ms):
-        return Refused.ORIGINATOR_NOT_ACTIVE, parcel
-    # 6: one window, one seal, signed by the topic's owner
+    # 5: one window, one seal, signed by the topic's owner
     if len(parcel.seals) != 1:
         return Refused.BAD_SEAL, parcel
     try:
@@ -139,6 +139,8 @@ def open_window(
         return (Refused.UNKNOWN_SIGNER if error.unknown_signer else Refused.BAD_SEAL), parcel
     if seal.owner != lane or seal.role is not Role.WINDOW:
         return Refused.UNKNOWN_SIGNER, parcel
+    if not version.arrangement.directory.signs(lane, at_ms):
+        return Refused.SIGNER_EXPIRED, parcel
     capsules = _capsules(parcel, lane, version.arrangement)
     return Window(parcel, seal, parcel.seals[0], capsules), parcel
 
@@ -181,12 +183,12 @@ def verify_control(entry: ControlEntry, window: Window, domains: Domains) -> Ref
 def verify_envelope(
     entry: RecordEntry, window: Window, lane: AgencyId, domains: Domains
 ) -> VerifiedEnvelope | Refused:
-    """Steps 7 to 10: path, manifest, originator, all eight slots, the wraps."""
-    # 7: path. RFC 6962 2.1.1, at the fixed depth of a batch seal
+    """Steps 6 to 9: path, manifest, originator, all eight slots, the wraps."""
+    # 6: path. RFC 6962 2.1.1, at the fixed depth of a batch seal
     digest = manifest_digest(domains, entry.manifest)
     if path_root(record_leaf(domains, digest), entry.path) != window.seal.root:
         return Refused.BAD_PATH
-    # 8: manifest, of the lane's own originator
+    # 7: manifest, of the lane's own originator
     try:
         manifest = parse_manifest(entry.manifest)
         broker_only = parse_broker_only(entry.broker_only)
@@ -194,7 +196,7 @@ def verify_envelope(
         return Refused.MALFORMED
     if manifest.originator != lane:
         return Refused.WRONG_ORIGINATOR
-    # 9: every slot is opened and recomputed; eight, sorted, all different
+    # 8: every slot is opened and recomputed; eight, sorted, all different
     originator, record_id = manifest.originator, manifest.record_id
     commitments, routings = [], []
     for slot in entry.portions:
@@ -220,7 +222,7 @@ def verify_envelope(
     ]
     if len(set(slots)) != SLOTS or tuple(sorted(slots)) != manifest.commitments:
         return Refused.BAD_SLOT
-    # 10: the wraps are the ones that the audience names, one each, in its order
+    # 9: the wraps are the ones that the audience names, one each, in its order
     if len(entry.wraps) != len(broker_only.audience):
         return Refused.BAD_WRAP
     for wrap, addressee in zip(entry.wraps, broker_only.audience, strict=True):
@@ -237,8 +239,12 @@ def admit(
     recent: Mapping[Digest, Arrangement],
     at_ms: int,
 ) -> AdmittedRecord | Refused:
-    """Steps 12 to 18, after the sequence (11, in `broker.lane`): what the record says, against the arrangement."""
+    """Steps 11 to 18, after the sequence (10, in `broker.lane`): what the record says, against the arrangement."""
     manifest, broker_only = envelope.manifest, envelope.broker_only
+    # 11: a suspended agency publishes nothing. Its number is used up, so that what follows the suspension is no gap;
+    # its receipts pass: they say what it stored before, and what became of a recall
+    if active.directory.suspended(manifest.originator, at_ms):
+        return Refused.ORIGINATOR_NOT_ACTIVE
     # 12: kind and portion names are known
     kind = KINDS.get(manifest.kind)
     if kind is None:
@@ -246,7 +252,7 @@ def admit(
     names = [slot.name for slot in envelope.entry.portions]
     if len(set(names)) != len(names) or not kind.portions.keys() >= set(names):
         return Refused.UNKNOWN_PORTION
-    # 13: label codes are of the closed lists
+    # 13: label codes are of the closed lists, and sets in the one order that they have
     try:
         labels = [
             Label(parse_handling(s.handling), parse_routing(s.routing)) for s in envelope.entry.portions

@@ -11,10 +11,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from broker.errors import BrokerError
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, LedgerEntry, LedgerPortion, Quarantined, RulingEntry, parse_leaf
 from schemas.rulings import Ruling, parse_ruling
 from schemas.verdicts import Verdict, Withheld, outcome
+
+
+class IndexMoved(BrokerError):
+    """Another worker wrote to this index: it is not what this one's state rests on."""
+
+    retriable = True
 
 
 class Index(Protocol):
@@ -127,7 +134,10 @@ _TABLES = ("lanes", "sequences", "revisions", "receivers", "rulings")
 
 
 class SqliteIndex:
-    """The index of all lanes of a shard in one SQLite file. A cache: `synchronous` is off on purpose."""
+    """The index of all lanes of a shard in one SQLite file. A cache: `synchronous` is off on purpose.
+
+    A file that cannot be used, or that another process holds, is thrown away by the worker and built anew (`discard`).
+    """
 
     def __init__(self, path: Path | str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -137,6 +147,12 @@ class SqliteIndex:
 
     def close(self) -> None:
         self._db.close()
+
+    @staticmethod
+    def discard(path: Path) -> None:
+        """Remove the file of an index, whoever holds it still."""
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     def lane(self, lane: AgencyId) -> "LaneIndex":
         """The view of one lane."""
@@ -153,10 +169,15 @@ class SqliteIndex:
             for table in _TABLES:
                 self._db.execute(f"DELETE FROM {table} WHERE lane = ?", (lane,))  # noqa: S608 - our own table names
 
-    def store(self, changes: Iterable[tuple[AgencyId, int, MemoryIndex]]) -> None:
-        """Write what a committed step, or a piece of the ledger, taught: (lane, leaves in all, changes)."""
+    def store(self, changes: Iterable[tuple[AgencyId, int, int, MemoryIndex]]) -> None:
+        """Write what a committed step, or a piece of the ledger, taught: (lane, leaves before, leaves after, changes).
+
+        Raises: `IndexMoved`, with nothing written, if the file knows another number of leaves than `before`.
+        """
         with self._transaction():
-            for lane, leaves, delta in changes:
+            for lane, before, leaves, delta in changes:
+                if self.leaves(lane) != before:
+                    raise IndexMoved(f"the index of '{lane}' has {self.leaves(lane)} leaves, not {before}")
                 self._db.executemany(
                     "INSERT OR REPLACE INTO sequences VALUES (?,?,?)",
                     [(lane, n, d) for n, d in delta.sequences.items()],
@@ -176,7 +197,7 @@ class SqliteIndex:
                 self._db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?)", (lane, leaves))
 
     def _transaction(self) -> sqlite3.Connection:
-        self._db.execute("BEGIN")
+        self._db.execute("BEGIN IMMEDIATE")
         return self._db
 
 

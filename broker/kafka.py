@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -168,6 +168,14 @@ class Reader:
             ]
             for partition, messages in data.items()
         }
+
+    def hold(self, topics: Collection[str]) -> None:
+        """Read nothing of these topics until they are named no more; what was fetched ahead is fetched again."""
+        for partition in self._consumer.assignment():
+            if partition.topic in topics:
+                self._consumer.pause(partition)
+            else:
+                self._consumer.resume(partition)
 
     async def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """End offsets: the last stable one for a committed reader, else the high watermark."""

@@ -108,14 +108,18 @@ class Folded:
 
 
 def activate(lane: Lane, version: Digest, offset: int, clock: ClockMap, domains: Domains) -> Folded:
-    """From `offset` on, `version` and `clock` hold in this lane. The genesis is leaf 0."""
+    """From `offset` on, `version` and `clock` hold in this lane. The genesis is leaf 0.
+
+    A new clock under the same version pushes no earlier version out of the recent ones.
+    """
     out = Folded(lane.id, lane.state, MemoryIndex(lane.index))
     number = lane.state.ledger.size
     folding = _Folding(lane, out, domains)
     folding.write(Activation(number, offset, version, clock))
-    out.state = msgspec.structs.replace(
-        out.state, versions=(version, *lane.state.versions)[:RECENT], clock=clock, next_offset=offset
-    )
+    recent = lane.state.versions
+    if recent[:1] != (version,):
+        recent = (version, *recent)[:RECENT]
+    out.state = msgspec.structs.replace(out.state, versions=recent, clock=clock, next_offset=offset)
     return out
 
 
@@ -157,9 +161,6 @@ class _Folding:
         if isinstance(window, Refused):
             self._refuse_message(window, parcel, place)
             return
-        for digest, capsule in window.capsules.items():
-            if self.capsule(digest) is None:
-                self._out.capsules[digest] = capsule
         for i, data in enumerate(window.parcel.entries):
             if len(data) > MAX_RECORD:  # with certificate and heads, its delivery might not fit into a parcel
                 self._refuse(Refused.TOO_LARGE, place, i)
@@ -210,7 +211,8 @@ class _Folding:
         if isinstance(envelope, Refused):
             self._refuse(envelope, place, i)
             return
-        # 11: the sequence, authenticated by the broker-only slot, and the same in frame and slot
+        self._keep_capsules(envelope, window)
+        # 10: the sequence, authenticated by the broker-only slot, and the same in frame and slot
         sequence = envelope.broker_only.sequence
         if sequence != claimed or sequence == 0:
             self._refuse(Refused.SEQUENCE_MISMATCH, place, i, envelope=envelope)
@@ -228,6 +230,19 @@ class _Folding:
             self._refuse(admitted, place, i, sequence=sequence, envelope=envelope)
             return
         self._release(admitted, window, active, place, i)
+
+    def _keep_capsules(self, envelope: VerifiedEnvelope, window: Window) -> None:
+        """Keep those capsules of the parcel that a signed audience names, also if the record is then refused."""
+        # No seal covers the parcel's capsules: what no audience names may be anybody's, and would stay for ever.
+        # An honest node sends a capsule once, with the first record that names it. If only admitted records counted,
+        # one that expired on its way, or fell into a suspension, would take the capsule along, and all later ones of
+        # that pair and day would be refused. The bound holds all the same: an audience is under the seal, so each
+        # capsule kept has its digest in an envelope that the owner of the lane signed, and its repeats add no other.
+        for addressee in envelope.broker_only.audience if window.capsules else ():
+            digest = Digest(addressee.capsule)
+            capsule = window.capsules.get(digest)
+            if capsule is not None and self.capsule(digest) is None:
+                self._out.capsules[digest] = capsule
 
     def _repeated(self, sequence: int, envelope: VerifiedEnvelope, place: "_Place", i: int) -> None:
         known = self._out.index.sequence(sequence)

@@ -30,22 +30,27 @@ class Replayed:
 def replay(
     lane_id: AgencyId,
     messages: Sequence[SourceMessage],
-    activation: Activation,
+    activations: Sequence[Activation],
     versions: Versions,
     cuts: Iterator[int],
 ) -> Replayed:
-    """Fold the lane's log from its first activation. `cuts`: how many messages each batch takes, 1 or more."""
+    """Fold the lane's log, activating at the offsets that its ledger notes.
+
+    `activations`: all of them, in ledger order. `cuts`: how many messages each batch takes, 1 or more.
+    """
     index = MemoryIndex()
     lane = Lane(lane_id, EMPTY_LANE, {}, {}, index)
     out = Replayed(EMPTY_LANE.ledger.root(), 0)
-    domains = versions[Digest(activation.arrangement)].arrangement.domains
-    first = activate(lane, Digest(activation.arrangement), activation.offset, activation.clock, domains)
-    _take(lane, index, first, out)
-    at = 0
-    while at < len(messages):
-        size = next(cuts)
-        _take(lane, index, fold(lane, messages[at : at + size], versions), out)
-        at += size
+    begins = [activation.offset for activation in activations]
+    for activation, begin, end in zip(activations, begins, [*begins[1:], None], strict=True):
+        version = versions[Digest(activation.arrangement)].arrangement
+        _take(lane, index, activate(lane, version.digest, begin, activation.clock, version.domains), out)
+        under_it = [m for m in messages if m.offset >= begin and (end is None or m.offset < end)]
+        at = 0
+        while at < len(under_it):
+            size = next(cuts)
+            _take(lane, index, fold(lane, under_it[at : at + size], versions), out)
+            at += size
     out.root, out.leaves, out.heads = lane.state.ledger.root(), lane.state.ledger.size, dict(lane.heads)
     return out
 

@@ -4,14 +4,18 @@ The recipe of kafka-notes 3 and 9, in its order:
 - who owns the shard is looked up before InitProducerId and after it; a later generation means: stop;
 - the guard: a partition that only this shard writes and that still has an open transaction means: stop;
 - state, then index, then activations, then the claim, then the lanes are read from where the state says;
+- what was newly signed (a version, a clock) takes effect in each lane at its log end as read after the producer
+  started, which no earlier attempt can have passed: what lies before is decided under the old one;
 - any error in a step: rebuild from what is committed and fold again. The fold is deterministic, so what an
   aborted attempt left readable to careless readers is what the next one commits.
 """
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 from collections import ChainMap, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,20 +23,19 @@ import msgspec
 from aiokafka.errors import ProducerFenced
 
 from broker.admission import SourceMessage
-from broker.errors import BrokerError, HungTransaction, StepFailed, Stuck, Zombie
-from broker.index import MemoryIndex, SqliteIndex
+from broker.errors import HungTransaction, StepFailed, Stuck, Zombie
+from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
-from broker.step import Outputs, Restored, build_step, claim, restore
-from broker.versions import Version, make_version
-from schemas.arrangement import Arrangement, ArrangementError, verify_genesis, verify_successor
-from schemas.clock import IDENTITY_CLOCK, ClockMap
+from broker.recovery import catch_up, guard, read_state
+from broker.step import Outputs, Restored, build_step, claim
+from broker.versions import ReadyHistory
+from schemas.arrangement import Arrangement, ArrangementError
 from schemas.entropy import Entropy
-from schemas.frames import parse_parcel
+from schemas.frames import BadFrame
+from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
-from schemas.ledger import LeafEntry, RulingEntry, parse_ledger_entry
-from schemas.rulings import ruling_digest
 from schemas.stopping import stop_if_asked
 from schemas.topics import (
     arrangement_topic,
@@ -47,7 +50,8 @@ log = logging.getLogger("entente.broker.shard")
 
 _STEP_LIMIT_S = 6.0  # less than the transaction timeout of 10 s
 _STEP_BYTES = 1_500_000
-_GUARD_S = 5.0
+_STEP_MESSAGES = 64  # of one lane: many small messages can make more leaves than their bytes tell
+_BACKLOG_BYTES = 2 * _STEP_BYTES  # of one lane; what is over it waits in the cluster
 _TRIES = 3
 
 
@@ -59,7 +63,6 @@ class ShardSettings:
     prefix: str
     genesis: Digest
     index_path: Path
-    clock: ClockMap = IDENTITY_CLOCK
 
 
 @dataclass(slots=True)
@@ -68,15 +71,26 @@ class _Lanes:
 
     by_id: dict[AgencyId, Lane] = field(default_factory=dict)
     backlog: dict[AgencyId, deque[SourceMessage]] = field(default_factory=dict)
+    turns: dict[AgencyId, int] = field(default_factory=dict)
+    """Where a lane must stop to activate what was newly signed: an offset; absent where nothing is to activate."""
 
 
-def take(backlog: dict[AgencyId, deque[SourceMessage]]) -> dict[AgencyId, Sequence[SourceMessage]]:
-    """Messages of every lane in turn, until the step is full: no lane waits for another's flood."""
+def take(
+    backlog: dict[AgencyId, deque[SourceMessage]], turns: Mapping[AgencyId, int]
+) -> dict[AgencyId, Sequence[SourceMessage]]:
+    """Messages of every lane in turn, until the step is full: no lane waits for another's flood.
+
+    `turns`: offsets that a lane may not pass yet.
+    """
     taken: dict[AgencyId, Sequence[SourceMessage]] = {}
     share = _STEP_BYTES // max(1, sum(bool(q) for q in backlog.values()))
     for lane, queue in sorted(backlog.items()):
-        messages, size = list[SourceMessage](), 0
-        while queue and (not messages or size + len(queue[0].value) <= share):
+        messages, size, turn = list[SourceMessage](), 0, turns.get(lane)
+        while queue and len(messages) < _STEP_MESSAGES:
+            if messages and size + len(queue[0].value) > share:
+                break
+            if turn is not None and queue[0].offset >= turn:
+                break
             size += len(queue[0].value)
             messages.append(queue.popleft())
         if messages:
@@ -104,8 +118,9 @@ class Shard:
         self._producer: Producer | None = None
         self._reader: Reader | None = None
         self._index: SqliteIndex | None = None
-        self._versions: dict[Digest, Version] = {}
-        self._genesis: Version | None = None
+        self._history = ReadyHistory(settings.genesis)
+        self._heard = 0
+        """Next offset of the topic `arrangement`."""
         self._lanes = _Lanes()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -114,6 +129,7 @@ class Shard:
         failures: deque[str] = deque(maxlen=_TRIES)
         try:
             while True:
+                stop_if_asked()
                 try:
                     await self._rebuild()
                     self._on_ready()
@@ -122,20 +138,23 @@ class Shard:
                         if await self._poll():
                             await self._step()
                             failures.clear()
+                        await self._activate()
                 except (Zombie, HungTransaction, Stuck, ArrangementError):
                     raise
                 except Exception as error:
                     # Cancellation passes by; all else is broken infrastructure until it fails three times alike.
                     log.warning("step failed (%s: %s), rebuilding", type(error).__name__, error)
                     self._count(failures, error)
+                    if isinstance(error, sqlite3.Error):
+                        self._discard_index()
                     # Fenced means a newer owner, or a transaction that took too long: the state tells, soon.
                     await asyncio.sleep(0.5 if isinstance(error, ProducerFenced) else 0.1)
         finally:
             await self.close()
 
     def _count(self, failures: deque[str], error: Exception) -> None:
-        """Three identical failures of the fold itself at the same offsets: stop loudly, skip nothing."""
-        if isinstance(error, StepFailed):
+        """Three identical failures over the same bytes: stop loudly, skip nothing."""
+        if isinstance(error, StepFailed | BadFrame | LookupError | msgspec.MsgspecError):
             at = {lane.id: lane.state.next_offset for lane in self._lanes.by_id.values()}
             failures.append(f"{error} at {sorted(at.items())}")
             if len(failures) == _TRIES and len(set(failures)) == 1:
@@ -165,20 +184,20 @@ class Shard:
         self._drop(self._producer, self._reader)
         self._producer = self._reader = None
         await up(self._connection)
+        await self._load_versions()  # first: who has the wrong key or genesis must not fence the owner
         if self._generation is not None:
             await self._check_owner()
         self._producer = Producer(self._connection, transactional_id(s.shard, s.prefix))
         await self._producer.start()
-        await self._load_versions()
-        await self._guard()
+        await guard(self._connection, self._written())
         restored = await self._read_state()
         newest = max((r.state.generation for r in restored.values()), default=0)
-        if self._generation is None:
-            self._generation = newest + 1
-        elif newest > self._generation:
+        if self._generation is not None and newest > self._generation:
             raise Zombie(f"shard {s.shard} is owned by generation {newest}, mine is {self._generation}")
         await self._open_lanes(restored)
-        await self._claim()
+        # Mine only once it is committed: two that start together would else hold the same number, and fence
+        # each other for ever.
+        self._generation = await self._claim(self._generation or newest + 1)
         await self._seek()
         log.info(
             "shard %d owned, generation %d, lanes %s", s.shard, self._generation, sorted(self._lanes.by_id)
@@ -192,133 +211,99 @@ class Shard:
             raise Zombie(f"shard {self._settings.shard} is owned by generation {newest}")
 
     async def _load_versions(self) -> None:
-        """The chain of versions from the pinned genesis. Raises: `ArrangementError`."""
-        if self._versions:
-            return
-        current: Arrangement | None = None
-        async for message, _ in read_all(self._connection, arrangement_topic(self._settings.prefix)):
-            if current is None:
-                current = verify_genesis(message.value, self._settings.genesis)
-            else:
-                current = verify_successor(message.value, current)
-            version = make_version(current)
-            self._versions[current.digest] = version
-            self._genesis = self._genesis or version
-        if current is None:
+        """All that was signed since the pinned genesis. Raises: `ArrangementError`."""
+        topic = arrangement_topic(self._settings.prefix)
+        async for message, _ in read_all(self._connection, topic, start=self._heard):
+            self._hear(message)
+        if not self._history.standings:
             raise ArrangementError("the arrangement topic holds no version")
-        if current.body.broker.public() != self._pair.public:
+        if self._genesis.body.broker.public() != self._pair.public:
             raise ArrangementError("the arrangement's key for the broker is not that of its key folder")
+
+    def _hear(self, message: SourceMessage) -> None:
+        """Take in what was signed; what does not verify is an alarm, and the standing one stays."""
+        self._heard = message.offset + 1
+        try:
+            self._history.read(message.value)
+        except ArrangementError as error:
+            if not self._history.standings:
+                raise
+            log.critical("refused what was signed, and goes on under the standing version: %s", error)
+
+    @property
+    def _genesis(self) -> Arrangement:
+        return self._history.standings[0].arrangement
 
     @property
     def _own_lanes(self) -> list[AgencyId]:
-        assert self._genesis is not None
-        directory = self._genesis.arrangement.directory
+        directory = self._genesis.directory
         return [a for a in directory.agency_ids if directory.shard_of(a) == self._settings.shard]
 
     def _written(self) -> list[tuple[str, int]]:
         """Every partition that this shard writes, and nobody else does."""
-        assert self._genesis is not None
         s = self._settings
         return [
             (lanes_topic(s.shard, s.prefix), 0),
             *((ledger_topic(a, s.prefix), 0) for a in self._own_lanes),
-            *((deliver_topic(a, s.prefix), s.shard) for a in self._genesis.arrangement.directory.agency_ids),
+            *((deliver_topic(a, s.prefix), s.shard) for a in self._genesis.directory.agency_ids),
         ]
 
-    async def _guard(self) -> None:
-        """After InitProducerId nothing of ours is open; if a partition says otherwise, stop (kafka-notes 9, F1)."""
-        partitions = self._written()
-        committed, uncommitted = Reader(self._connection), Reader(self._connection, committed=False)
-        try:
-            await committed.start()
-            await uncommitted.start()
-            deadline = asyncio.get_running_loop().time() + _GUARD_S
-            while True:
-                high = await uncommitted.ends(partitions)
-                stable = await committed.ends(partitions)
-                hung = sorted(tp for tp in partitions if stable[tp] < high[tp])
-                if not hung:
-                    return
-                if asyncio.get_running_loop().time() > deadline:
-                    log.critical("open transaction on %s after InitProducerId: stopping", hung)
-                    raise HungTransaction(f"open transaction on {hung[0][0]}[{hung[0][1]}]")
-                await asyncio.sleep(0.2)
-        finally:
-            await committed.stop()
-            await uncommitted.stop()
-
     async def _read_state(self) -> dict[AgencyId, Restored]:
-        topic = lanes_topic(self._settings.shard, self._settings.prefix)
-        return restore([(key or b"", m.value) async for m, key in read_all(self._connection, topic)])
+        return await read_state(self._connection, lanes_topic(self._settings.shard, self._settings.prefix))
 
     async def _open_lanes(self, restored: dict[AgencyId, Restored]) -> None:
         """Lanes from their committed state, over an index that knows exactly their ledgers."""
-        assert self._genesis is not None
         if self._index is None:
             self._index = SqliteIndex(self._settings.index_path)
         self._lanes = _Lanes()
         fresh = []
         for lane_id in self._own_lanes:
             known = restored.get(lane_id) or Restored(EMPTY_LANE)
-            await self._catch_up(lane_id, known.state.ledger.size)
+            topic = ledger_topic(lane_id, self._settings.prefix)
+            await catch_up(
+                self._connection, self._index, lane_id, known.state.ledger.size, topic, self._genesis.domains
+            )
             lane = Lane(lane_id, known.state, known.heads, known.capsules, self._index.lane(lane_id))
             self._lanes.by_id[lane_id] = lane
             self._lanes.backlog[lane_id] = deque()
             if not lane.state.versions:
                 fresh.append(lane)
         if fresh:
-            genesis = self._genesis.arrangement
-            clock = self._settings.clock
+            genesis, clock = self._history.standings[0]
             await self._commit(
                 lambda: [activate(lane, genesis.digest, 0, clock, genesis.domains) for lane in fresh]
             )
 
-    async def _catch_up(self, lane: AgencyId, leaves: int) -> None:
-        """Make the index hold exactly the lane's first `leaves` ledger leaves."""
-        assert self._index is not None
-        assert self._genesis is not None
-        if self._index.leaves(lane) > leaves:
-            self._index.forget(lane)
-        have = self._index.leaves(lane)
-        if have == leaves:
-            return
-        domains = self._genesis.arrangement.domains
-        delta = MemoryIndex(self._index.lane(lane))
-        number = 0
-        async for message, _ in read_all(self._connection, ledger_topic(lane, self._settings.prefix)):
-            parcel = parse_parcel(message.value)
-            number = parcel.first
-            for data in parcel.entries:
-                entry = parse_ledger_entry(data)
-                if isinstance(entry, RulingEntry):
-                    delta.learn(entry, ruling_digest(domains, entry.ruling))
-                elif isinstance(entry, LeafEntry):
-                    if have <= number < leaves:
-                        delta.learn(entry)
-                    number += 1
-        if number < leaves:
-            raise BrokerError(f"ledger of '{lane}' ends at leaf {number}, its state says {leaves}")
-        self._index.store([(lane, leaves, delta)])
+    def _discard_index(self) -> None:
+        """An index that SQLite cannot use is only a cache: it is built anew from the ledgers."""
+        if self._index is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._index.close()
+            self._index = None
+        SqliteIndex.discard(self._settings.index_path)
 
-    async def _claim(self) -> None:
+    async def _claim(self, generation: int) -> int:
         """Make the ownership visible: every lane's state with this generation, in a transaction of its own."""
         assert self._producer is not None
-        assert self._generation is not None
         s = self._settings
         records = []
         for lane in self._lanes.by_id.values():
-            lane.state = msgspec.structs.replace(lane.state, generation=self._generation)
+            lane.state = msgspec.structs.replace(lane.state, generation=generation)
             key, value = claim(lane.id, lane.state)
             records.append(Record(lanes_topic(s.shard, s.prefix), 0, key, value))
         await asyncio.wait_for(self._producer.transact(records), _STEP_LIMIT_S)
+        return generation
 
     async def _seek(self) -> None:
         self._reader = Reader(self._connection, fetch_wait_ms=50)
         await self._reader.start()
         prefix = self._settings.prefix
-        self._reader.assign(
-            {(submit_topic(i, prefix), 0): lane.state.next_offset for i, lane in self._lanes.by_id.items()}
-        )
+        lanes = {
+            (submit_topic(i, prefix), 0): lane.state.next_offset for i, lane in self._lanes.by_id.items()
+        }
+        self._reader.assign({**lanes, (arrangement_topic(prefix), 0): self._heard})
+        await self._turn()
+        await self._activate()
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -326,19 +311,71 @@ class Shard:
         """Read on; True when there is something to fold."""
         assert self._reader is not None
         waiting = any(self._lanes.backlog.values())
-        lanes = {submit_topic(i, self._settings.prefix): i for i in self._lanes.by_id}
+        prefix, heard = self._settings.prefix, self._heard
+        lanes = {submit_topic(i, prefix): i for i in self._lanes.by_id}
+        self._reader.hold(
+            [
+                topic
+                for topic, lane in lanes.items()
+                if sum(len(m.value) for m in self._lanes.backlog[lane]) > _BACKLOG_BYTES
+            ]
+        )
         for topic, messages in (await self._reader.poll(0 if waiting else 200, 64)).items():
-            self._lanes.backlog[lanes[topic]].extend(m for m, _ in messages)
+            if topic == arrangement_topic(prefix):
+                for message, _ in messages:
+                    self._hear(message)
+            else:
+                self._lanes.backlog[lanes[topic]].extend(m for m, _ in messages)
+        if self._heard > heard:
+            await self._turn()
         return any(self._lanes.backlog.values())
 
     async def _step(self) -> None:
         """Fold what waits, up to a bound of bytes, and commit it."""
-        taken = take(self._lanes.backlog)
+        taken = take(self._lanes.backlog, self._lanes.turns)
+        if not taken:
+            return
         await self._commit(
             lambda: [
-                fold(self._lanes.by_id[lane], messages, self._versions) for lane, messages in taken.items()
+                fold(self._lanes.by_id[lane], messages, self._history.ready)
+                for lane, messages in taken.items()
             ]
         )
+
+    def _due(self, lane: Lane) -> list[Standing]:
+        """What the lane has still to activate."""
+        return self._history.after(Digest(lane.state.versions[0]), lane.state.clock)
+
+    async def _turn(self) -> None:
+        """Set where each lane turns to what was newly signed: at its log end as it is now."""
+        assert self._reader is not None
+        prefix, turns = self._settings.prefix, self._lanes.turns
+        turning = {
+            (submit_topic(i, prefix), 0): i
+            for i, lane in self._lanes.by_id.items()
+            if i not in turns and self._due(lane)
+        }
+        if turning:
+            ends = await self._reader.ends(turning)
+            turns.update({lane: ends[place] for place, lane in turning.items()})
+
+    async def _activate(self) -> None:
+        """Let the lanes that have come to their turn activate all that is due, in transactions of their own."""
+        lanes = self._lanes
+        while ready := {
+            i: lanes.by_id[i] for i, t in lanes.turns.items() if lanes.by_id[i].state.next_offset >= t
+        }:
+            await self._commit(lambda: [self._next_activation(lane) for lane in ready.values()])
+            for lane_id, lane in ready.items():
+                if not self._due(lane):
+                    del lanes.turns[lane_id]
+                    log.info(
+                        "lane '%s': version and clock of leaf %d hold", lane_id, lane.state.ledger.size - 1
+                    )
+
+    def _next_activation(self, lane: Lane) -> Folded:
+        arrangement, clock = self._due(lane)[0]
+        return activate(lane, arrangement.digest, lane.state.next_offset, clock, arrangement.domains)
 
     async def _commit(self, work: Callable[[], Sequence[Folded]]) -> None:
         """One transaction for everything that the folds say; then, and only then, they are the state.
@@ -346,23 +383,23 @@ class Shard:
         Raises: `StepFailed` for what the pure part raises: it would raise it again.
         """
         assert self._producer is not None
-        assert self._genesis is not None
         assert self._index is not None
         try:
             folds = work()
             outputs = build_step(
                 [(f, ChainMap(f.capsules, self._lanes.by_id[f.lane].capsules)) for f in folds],
-                self._genesis.arrangement,
+                self._genesis,
                 self._pair,
                 self._entropy,
             )
-        except (MemoryError, OSError):
+        except (MemoryError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             raise StepFailed(f"{type(error).__name__}: {error}") from error
         # The limit is the transaction's: no transaction is open while the folds are computed.
         await asyncio.wait_for(self._producer.transact(list(self._records(outputs))), _STEP_LIMIT_S)
-        self._index.store([(f.lane, f.state.ledger.size, f.index) for f in folds])
+        before = {f.lane: self._lanes.by_id[f.lane].state.ledger.size for f in folds}
+        self._index.store([(f.lane, before[f.lane], f.state.ledger.size, f.index) for f in folds])
         for folded in folds:
             apply(self._lanes.by_id[folded.lane], folded)
             for alarm in folded.alarms:

@@ -6,8 +6,9 @@ Built from the signed bytes alone, so that any two brokers, and any auditor, com
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from broker.policy import Engine, load_policy
-from schemas.arrangement import Arrangement
+from broker.policy import Engine, PolicyError, load_policy
+from schemas.arrangement import Arrangement, ArrangementError
+from schemas.history import History
 from schemas.ids import Digest, RuleId
 from schemas.seal import SealVerifier
 
@@ -35,3 +36,17 @@ def make_version(arrangement: Arrangement) -> Version:
     engine = Engine(arrangement.domains, policy, body.directory, arrangement.digest)
     reasons = {rule.id: rule.reason for rule in policy.rules.values()}
     return Version(arrangement, engine, reasons, arrangement.window_verifier())
+
+
+class ReadyHistory(History):
+    """What was signed, each version with its rules loaded: one whose rules cannot be used is not believed to hold."""
+
+    def __init__(self, genesis: Digest) -> None:
+        super().__init__(genesis, self._prepare)
+        self.ready: dict[Digest, Version] = {}
+
+    def _prepare(self, arrangement: Arrangement) -> None:
+        try:
+            self.ready[arrangement.digest] = make_version(arrangement)
+        except PolicyError as error:
+            raise ArrangementError(f"version {arrangement.body.number}: {error}") from error

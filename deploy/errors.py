@@ -22,3 +22,7 @@ class StartFailed(DeployError):
     """A child process ended, or did not get ready in time; the message names its log file."""
 
     retriable = True
+
+
+class Refused(DeployError):
+    """What was asked cannot be done as it was asked; the message says what, where and what was expected."""

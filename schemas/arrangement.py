@@ -4,20 +4,24 @@
 - Signed by members' identity keys, never by the broker; k of the members of version v sign v + 1.
 - The genesis digest is pinned in every node's and the broker's settings: the only root of trust.
 - The body is opaque bytes: hashed as received, then parsed from those bytes.
+- While a federation runs, a version may change communities, officers, suspensions and rules. Members, keys and the
+  lanes' shards stay: they need topics and rights of their own.
+- Signatures are gathered: a version without enough of them is a proposal (`propose`, `countersign`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import msgspec
-from pydantic import Base64Bytes, Field, ValidationError
+from pydantic import AfterValidator, Base64Bytes, Field, ValidationError, model_validator
 
 from schemas.canonical import Domains, digest, enc
 from schemas.directory import AgencyField, Directory
 from schemas.frames import PREFIX, BadFrame, parse_frame
 from schemas.gate import GATE_VERSION
+from schemas.hpke import SUITE as HPKE
 from schemas.ids import AgencyId, AgencyText, Digest
 from schemas.keys import OpeningPublic, Signature, SigningPair, SigningPublic
 from schemas.model import Model
@@ -28,11 +32,22 @@ ENGINE_VERSION: Final = 1
 BROKER: Final = "broker"
 
 
+def _of_size(size: int) -> AfterValidator:
+    """A number of bytes after decoding; pydantic's own limits would bound the text in the JSON schema."""
+
+    def check(value: bytes) -> bytes:
+        if len(value) != size:
+            raise ValueError(f"{len(value)} bytes, not {size}")
+        return value
+
+    return AfterValidator(check)
+
+
 class SigningKey(Model):
     """Public halves of a signing pair as people can write them."""
 
-    ed25519: Base64Bytes
-    mldsa65: Base64Bytes
+    ed25519: Annotated[Base64Bytes, _of_size(32)]
+    mldsa65: Annotated[Base64Bytes, _of_size(1952)]
 
     @classmethod
     def of(cls, public: SigningPublic) -> "SigningKey":
@@ -45,8 +60,18 @@ class SigningKey(Model):
 class OpeningKey(Model):
     """Public halves of an opening key."""
 
-    mlkem768: Base64Bytes
-    x25519: Base64Bytes
+    mlkem768: Annotated[Base64Bytes, _of_size(1184)]
+    x25519: Annotated[Base64Bytes, _of_size(32)]
+
+    @model_validator(mode="after")
+    def _takes(self) -> Self:
+        # FIPS 203 7.2 and RFC 7748 6.1 refuse some keys of the right size, at their first use: every agency that
+        # writes to this one would stop there.
+        try:
+            HPKE.encrypt(b"", self.public().hpke, b"")
+        except ValueError as error:
+            raise ValueError("a key to which nothing can be sealed") from error
+        return self
 
     @classmethod
     def of(cls, public: OpeningPublic) -> "OpeningKey":
@@ -59,8 +84,8 @@ class OpeningKey(Model):
 class HybridSignature(Model):
     """A hybrid signature as it stands in the arrangement."""
 
-    ed25519: Base64Bytes
-    mldsa65: Base64Bytes
+    ed25519: Annotated[Base64Bytes, _of_size(64)]
+    mldsa65: Annotated[Base64Bytes, _of_size(3309)]
 
     @classmethod
     def of(cls, signature: Signature) -> "HybridSignature":
@@ -148,12 +173,12 @@ class SignedArrangement(msgspec.Struct, frozen=True, array_like=True, forbid_unk
     signatures: tuple[MemberSignature, ...]
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(SignedArrangement)
-
-
 class ArrangementError(ValueError):
     """A version that is not to be believed; the message says why, in one line."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(SignedArrangement)
 
 
 @dataclass(frozen=True)
@@ -189,11 +214,39 @@ class Arrangement:
 
 def sign_version(body: ArrangementBody, identities: Mapping[AgencyId, SigningPair]) -> bytes:
     """A signed version's bytes, with one signature a given identity."""
-    domains = Domains(body.federation)
-    data = body.model_dump_json(round_trip=True).encode()
-    statement = _signed(domains, digest(domains.arrangement, data))
-    signatures = tuple(MemberSignature(a, pair.sign(statement)) for a, pair in sorted(identities.items()))
-    return PREFIX + _encode(SignedArrangement(data, signatures))
+    return countersign(propose(body), identities)
+
+
+def propose(body: ArrangementBody) -> bytes:
+    """A version's bytes that nobody has signed yet."""
+    return PREFIX + _encode(SignedArrangement(body.model_dump_json(round_trip=True).encode(), ()))
+
+
+def countersign(data: bytes, identities: Mapping[AgencyId, SigningPair]) -> bytes:
+    """A proposed version with the identities' signatures added; an earlier one of the same agency is replaced.
+
+    Raises: `ArrangementError` if it cannot be read.
+    """
+    signed, arrangement = _parse(data)
+    statement = _signed(arrangement.domains, arrangement.digest)
+    return PREFIX + _encode(
+        SignedArrangement(signed.body, with_signatures(signed.signatures, identities, statement))
+    )
+
+
+def with_signatures(
+    given: Iterable[MemberSignature], identities: Mapping[AgencyId, SigningPair], statement: bytes
+) -> tuple[MemberSignature, ...]:
+    """The signatures given, and those of the identities over the statement, in the order of the agencies."""
+    found = {member.agency: member for member in given}
+    found |= {a: MemberSignature(a, pair.sign(statement)) for a, pair in identities.items()}
+    return tuple(found[agency] for agency in sorted(found))
+
+
+def read_proposal(data: bytes) -> tuple[Arrangement, tuple[AgencyId, ...]]:
+    """A version that may lack signatures, and whose signatures it bears, unverified. Raises: `ArrangementError`."""
+    signed, arrangement = _parse(data)
+    return arrangement, tuple(AgencyId(member.agency) for member in signed.signatures)
 
 
 def _signed(domains: Domains, version: bytes) -> bytes:
@@ -215,7 +268,9 @@ def verify_genesis(data: bytes, pinned: Digest) -> Arrangement:
         raise ArrangementError(f"genesis digest is {arrangement.digest.hex()}, pinned is {pinned.hex()}")
     if arrangement.body.number != 0 or arrangement.body.predecessor:
         raise ArrangementError("the genesis must be version 0 without a predecessor")
-    _check_signatures(signed, arrangement, signers=arrangement)
+    check_signatures(
+        signed.signatures, _signed(arrangement.domains, arrangement.digest), arrangement, "version 0"
+    )
     return arrangement
 
 
@@ -227,7 +282,15 @@ def verify_successor(data: bytes, current: Arrangement) -> Arrangement:
         raise ArrangementError(f"version of '{body.federation}', not of '{current.body.federation}'")
     if body.number != current.body.number + 1 or body.predecessor != current.digest.hex():
         raise ArrangementError(f"version {body.number} does not follow version {current.body.number}")
-    _check_signatures(signed, arrangement, signers=current)
+    for what, same in (
+        ("members", body.directory.agency_ids == current.directory.agency_ids),
+        ("keys", body.keys == current.body.keys and body.broker == current.body.broker),
+        ("lanes", body.directory.lanes == current.directory.lanes),
+    ):
+        if not same:
+            raise ArrangementError(f"version {body.number} changes the {what}: not while a federation runs")
+    statement = _signed(current.domains, arrangement.digest)
+    check_signatures(signed.signatures, statement, current, f"version {body.number}")
     return arrangement
 
 
@@ -237,8 +300,13 @@ def _parse(data: bytes) -> tuple[SignedArrangement, Arrangement]:
     try:
         signed = parse_frame(_decoder, data[len(PREFIX) :])
         body = ArrangementBody.model_validate_json(signed.body)
-    except (BadFrame, ValidationError) as error:
+    except BadFrame as error:
         raise ArrangementError(f"arrangement version cannot be read: {error}") from error
+    except ValidationError as error:
+        # Never the input itself, which pydantic's own text repeats
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))[:100] or "body"
+        raise ArrangementError(f"arrangement version cannot be read: {where!r}: {fault['msg']}") from error
     domains = Domains(body.federation)
     if body.gate_version != GATE_VERSION or body.engine_version != ENGINE_VERSION:
         raise ArrangementError(
@@ -253,15 +321,15 @@ def _parse(data: bytes) -> tuple[SignedArrangement, Arrangement]:
     return signed, Arrangement(digest(domains.arrangement, signed.body), body)
 
 
-def _check_signatures(signed: SignedArrangement, arrangement: Arrangement, signers: Arrangement) -> None:
-    statement = _signed(signers.domains, arrangement.digest)
+def check_signatures(
+    signatures: Iterable[MemberSignature], statement: bytes, signers: Arrangement, what: str
+) -> None:
+    """Raises: `ArrangementError` unless enough members of `signers` have signed the statement."""
     good: set[str] = set()
-    for member in signed.signatures:
+    for member in signatures:
         keys = signers.body.keys.get(AgencyId(member.agency))
         if keys is not None and keys.identity.public().verifies(member.signature, statement):
             good.add(member.agency)
     needed = signers.body.threshold
     if len(good) < needed:
-        raise ArrangementError(
-            f"version {arrangement.body.number} bears {len(good)} good signatures of {needed} needed"
-        )
+        raise ArrangementError(f"{what} bears {len(good)} good signatures of {needed} needed")

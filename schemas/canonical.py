@@ -63,6 +63,8 @@ class Domains:
         self.key_statement = domain("key-statement")
         self.arrangement = domain("arrangement")
         self.arrangement_signature = domain("arrangement-signature")
+        self.clock = domain("clock")
+        self.clock_signature = domain("clock-signature")
 
     def control(self, code: str) -> bytes:
         """The domain of a control message's leaf: `control/<type>`."""

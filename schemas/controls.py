@@ -38,8 +38,15 @@ class ReceiptException(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     reason: Annotated[str, msgspec.Meta(max_length=40)]
 
 
+NO_HEAD: Final = bytes(32)
+
+
 class Receipt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Of `lane` I stored the chain numbers (after, upto]; `head` is the certificate digest at `upto`."""
+    """Of `lane` I stored the chain numbers (after, upto], but for the exceptions.
+
+    `head`: the certificate digest at `upto`, as the broker signed it. `NO_HEAD` where the recipient has no signed head
+    at that number: only a receipt that had to end early, among more exceptions than it can list, says so.
+    """
 
     lane: AgencyText
     after: U64

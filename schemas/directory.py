@@ -29,6 +29,13 @@ def instant_ms(value: datetime) -> int:
     return round(value.timestamp() * 1000)
 
 
+def _no_bare_number(value: object) -> object:
+    # pydantic would read a bare number as seconds since 1970: `start: 2026` must not mean January 1970
+    if isinstance(value, int | float) or (isinstance(value, str) and value.lstrip("-").isdigit()):
+        raise ValueError("expected date and time with a time zone, such as 2026-01-31T00:00:00Z")
+    return value
+
+
 class Interval(Model):
     """A half-open span of domain time: `start` belongs to it, `end` does not; None is open."""
 
@@ -38,10 +45,7 @@ class Interval(Model):
     @field_validator("start", "end", mode="before")
     @classmethod
     def _written_out(cls, value: object) -> object:
-        # pydantic would read a bare number as seconds since 1970: `start: 2026` must not mean January 1970
-        if isinstance(value, int | float) or (isinstance(value, str) and value.lstrip("-").isdigit()):
-            raise ValueError("expected date and time with a time zone, such as 2026-01-31T00:00:00Z")
-        return value
+        return _no_bare_number(value)
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -73,6 +77,17 @@ class Agency(Model):
     states: frozenset[State] = Field(min_length=1)
     exposed_states: frozenset[State] | None = None
     coordinating: bool = False
+    signing_until: AwareDatetime | None = None
+    """Until when its signing key is good; None: until a version says otherwise. The end does not belong to it."""
+
+    @field_validator("signing_until", mode="before")
+    @classmethod
+    def _written_out(cls, value: object) -> object:
+        return _no_bare_number(value)
+
+    @cached_property
+    def signing_until_ms(self) -> int | None:
+        return None if self.signing_until is None else instant_ms(self.signing_until)
 
 
 class Officer(Interval):
@@ -203,6 +218,11 @@ class Directory(Model):
     def suspended(self, agency: str, at_ms: int) -> bool:
         """Whether the agency is suspended at the instant."""
         return any(s.agency == agency and s.holds(at_ms) for s in self.suspensions)
+
+    def signs(self, agency: str, at_ms: int) -> bool:
+        """Whether the agency's signing key is good at the instant."""
+        until = self._by_id[agency].signing_until_ms
+        return until is None or at_ms < until
 
     def active(self, at_ms: int) -> tuple[AgencyId, ...]:
         """Agencies not suspended at the instant, in the order of their ids."""

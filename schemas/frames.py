@@ -17,9 +17,11 @@ MAGIC: Final = b"ENTENTE"
 PREFIX: Final = MAGIC + bytes([FORMAT_VERSION])
 MAX_PARCEL: Final = 900_000
 MAX_RECORD: Final = 512 * 1024
+MAX_PARTS: Final = 8192
+"""Seals, capsules or entries of a parcel."""
 
 _T = TypeVar("_T")
-_Many = msgspec.Meta(max_length=8192)
+_Many = msgspec.Meta(max_length=MAX_PARTS)
 _Part = Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -67,8 +69,15 @@ def parse_frame(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes) -> _T:
 
 
 def pack_parcel(parcel: Parcel) -> bytes:
-    """The bytes of one Kafka message."""
-    return PREFIX + _encode(parcel)
+    """The bytes of one Kafka message.
+
+    Raises: `ValueError` for a parcel that no reader would take: what is written once can never be taken back.
+    """
+    data = PREFIX + _encode(parcel)
+    most = max(len(parcel.seals), len(parcel.capsules), len(parcel.entries))
+    if len(data) > MAX_PARCEL or most > MAX_PARTS:
+        raise ValueError(f"a parcel of {len(data)} bytes and {most} parts is over the limits of the format")
+    return data
 
 
 def parse_parcel(data: bytes) -> Parcel:

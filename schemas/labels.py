@@ -2,12 +2,14 @@
 
 - Labels hold codes from closed lists only; free text is content.
 - Both are opaque byte fields on the wire: hashed as received, then parsed from those bytes.
-- Sets are written as sorted arrays, so that equal labels have equal bytes at an honest sealer; a cache
-  is still keyed by parsed values, since others may write the same value in other bytes.
+- A set is an array in strictly ascending order (`ordered`), and anything else is no label: so a set has one
+  array, and a label is no larger than what it says. A cache is still keyed by parsed values, since MessagePack
+  has several encodings of one array, text or number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from operator import lt
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -127,12 +129,30 @@ def parse_handling(data: bytes) -> Handling:
     Raises: `UnknownCode` for a code outside the closed lists, `msgspec.DecodeError` for anything else.
     """
     try:
-        return _handling.decode(data)
+        found = _handling.decode(data)
     except msgspec.ValidationError as error:
         _handling_shape.decode(data)
         raise UnknownCode(str(error)) from error
+    _check_sets(
+        found.handling_codes,
+        found.purposes,
+        found.subjects,
+        found.special,
+        found.caveats,
+        found.grounds,
+        found.origins,
+    )
+    return found
 
 
 def parse_routing(data: bytes) -> Routing:
     """Parse the routing label. Raises: `msgspec.DecodeError`."""
-    return _routing.decode(data)
+    found = _routing.decode(data)
+    _check_sets(found.agencies, found.communities, found.officers)
+    return found
+
+
+def _check_sets(*arrays: Sequence[str]) -> None:
+    for array in arrays:
+        if len(array) > 1 and not all(map(lt, array, array[1:])):
+            raise msgspec.ValidationError("a set that is not in strictly ascending order")

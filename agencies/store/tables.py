@@ -1,6 +1,7 @@
 """The tables of a node's store, as SQLAlchemy sees them. Alembic makes and changes them; this only names them.
 
 - What was sealed: `outbox`, `published`. What was given: `records`, `portions`, `seals`, `capsules`.
+- `activations` are those of our own lane, as its ledger notes them.
 - `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
 - Digests, ids and frames are raw bytes; instants are milliseconds since the epoch; JSON is text.
 """
@@ -151,6 +152,15 @@ positions = Table(
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
     PrimaryKeyConstraint("topic", "partition"),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("arrangement", LargeBinary, nullable=False),
+    Column("clock", LargeBinary, nullable=False),
+    Column("ledger_offset", BigInteger, nullable=False),
 )
 
 receipts = Table(

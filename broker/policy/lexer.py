@@ -4,6 +4,8 @@
 - No valid policy holds a `;` anywhere but at its end; cutting at every other one is therefore exact, and
   an unclosed brace spoils one policy and not the rest of the file.
 - The lexer does not judge grammar; that is the engine's (`locate` finds where the engine stopped).
+- A line ends with LF or CRLF. For Cedar a carriage return ends a comment as well: where one stands alone, what people
+  read as a comment could be a rule, or a rule a comment. It is refused wherever it stands.
 - The schema's text has the same tokens.
 
 Source: the Cedar grammar, https://docs.cedarpolicy.com/policies/syntax-grammar.html
@@ -25,6 +27,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_LONE_CR = re.compile(r"\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,14 @@ class PolicyText:
 def tokens(file: str, text: str) -> Iterator[Token]:
     """The tokens of a Cedar policy or schema file, without space and comments.
 
-    Raises: `PolicyError` for a string without end or a character that Cedar does not have.
+    Raises: `PolicyError` for a string without end, a character that Cedar does not have, or a lone carriage return.
     """
+    if stray := _LONE_CR.search(text):
+        before = text[: stray.start()]
+        line, column = before.count("\n") + 1, stray.start() - before.rfind("\n")
+        what = "a carriage return without a line feed; lines end with LF or CRLF"
+        source = text.split("\n")[line - 1].replace("\r", "\\r")
+        raise PolicyError([Fault(file, line, column, None, what, source)])
     at, line, line_start = 0, 1, 0
     while at < len(text):
         match = _TOKEN.match(text, at)

@@ -4,8 +4,9 @@
 2. Each file is cut into policies; each is parsed alone, so that an error has its line and column.
 3. Annotations: `@id`, `@reason`, `@legal_basis` required, `@obligation` optional, no other; ids are unique.
 4. Only constructs of the subset, only known attributes and ids (Cedar takes an unknown id without a word).
-5. Cedar's own strict validation against the schema, on the text.
-6. What is asked later is built from the very nodes that were checked, keyed by our ids.
+5. What the record's other portions hold is read by `forbid` alone.
+6. Cedar's own strict validation against the schema, on the text.
+7. What is asked later is built from the very nodes that were checked, keyed by our ids.
 
 Nothing is loaded unless all of it passes.
 """
@@ -19,7 +20,7 @@ import cedarpy
 from cedarpy import pst
 
 from broker.policy.entities import CLOSED_LISTS, schema_faults
-from broker.policy.faults import PolicyError
+from broker.policy.faults import Fault, PolicyError
 from broker.policy.lexer import PolicyText, locate, split
 from broker.policy.reads import Reads, union
 from broker.policy.schema import Schema, parse_schema
@@ -32,6 +33,11 @@ REQUIRED: Final = {"id": 60, "reason": 400, "legal_basis": 200}
 """The annotations that each rule has, and their greatest length: certificates carry ids and reasons."""
 
 OPTIONAL: Final = {"obligation": 400}
+
+OF_THE_RECORD: Final = frozenset({"record_protected", "record_origins", "record_origins_known"})
+"""Attributes that other portions of the record decide. A certificate names the permits that released a portion: one
+that rested on these would tell its reader of a portion that was withheld. A forbid that holds releases nothing, so
+its id stands in no certificate."""
 
 MOST_TOKENS: Final = 1_500
 MOST_BRACKETS: Final = 50
@@ -118,6 +124,14 @@ def _refuse(text: PolicyText, message: str) -> PolicyError:
     return PolicyError([text.fault(message)])
 
 
+def _telling(text: PolicyText, attribute: str) -> Fault:
+    place = next((t for t in text.tokens if t.text.strip('"') == attribute), None)
+    return text.fault(
+        f"a permit reads 'resource.{attribute}', so certificates would tell of other portions; only forbid may",
+        place,
+    )
+
+
 def _rule(text: PolicyText, schema: Schema, known: Known) -> Rule:
     """One policy, parsed and checked. Raises: `PolicyError`."""
     node = _parse(text)
@@ -127,6 +141,8 @@ def _rule(text: PolicyText, schema: Schema, known: Known) -> Rule:
     except OutsideSubset as error:
         faults.append(text.fault(f"not in the allowed subset: {error}"))
         raise PolicyError(faults) from error
+    if node.effect == "permit":
+        faults += [_telling(text, attribute) for attribute in sorted(reads.resource & OF_THE_RECORD)]
     verdict = cedarpy.validate_policies(text.text, schema.handle)
     if not verdict.validation_passed:
         faults += [text.fault(f"Cedar refuses it: {' '.join(e.error.split())}") for e in verdict.errors]

@@ -4,6 +4,7 @@ Compared: ledger entries in order, the root and size in the lane's state, every 
 deliver topics, and the chain heads. Batches are cut anew at random, and the process has another hash seed.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,16 +12,16 @@ from dataclasses import dataclass, field
 from broker.kafka import Connection, read_all
 from broker.replay import Replayed, replay
 from broker.step import Restored, restore
-from broker.versions import make_version
+from broker.versions import ReadyHistory, Versions
 from deploy.stage.evidence import Ledger, read_ledger
-from schemas.arrangement import Arrangement
+from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.certificate import certificate_digest, parse_certificate
 from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
 from schemas.ledger import Activation, entry_bytes
-from schemas.topics import deliver_topic, lanes_topic, submit_topic
+from schemas.topics import arrangement_topic, deliver_topic, lanes_topic, submit_topic
 
 
 @dataclass(slots=True)
@@ -41,8 +42,8 @@ class LaneAudit:
 async def audit_lanes(
     connection: Connection, arrangement: Arrangement, prefix: str, seed: int
 ) -> list[LaneAudit]:
-    """Audit every lane of the arrangement."""
-    versions = {arrangement.digest: make_version(arrangement)}
+    """Audit every lane of the federation whose genesis this is, under all that was signed since."""
+    versions = await _versions(connection, arrangement, prefix)
     directory, domains = arrangement.directory, arrangement.domains
     states: dict[AgencyId, Restored] = {}
     for shard in directory.shards:
@@ -55,12 +56,20 @@ async def audit_lanes(
         state = states[lane].state
         topic = submit_topic(lane, prefix)
         messages = [m async for m, _ in read_all(connection, topic) if m.offset < state.next_offset]
-        activation = ledger.leaves[0]
-        assert isinstance(activation, Activation)
-        replayed = replay(lane, messages, activation, versions, _cuts(random.Random(f"{seed}/{lane}")))
+        activations = [leaf for leaf in ledger.leaves if isinstance(leaf, Activation)]
+        replayed = replay(lane, messages, activations, versions, _cuts(random.Random(f"{seed}/{lane}")))
         mine = {r: [c for o, c in certificates if o == lane] for r, certificates in delivered.items()}
         audits.append(_compare(lane, replayed, ledger, states[lane], mine, domains))
     return audits
+
+
+async def _versions(connection: Connection, genesis: Arrangement, prefix: str) -> Versions:
+    """Every version that holds or held, with its rules."""
+    history = ReadyHistory(genesis.digest)
+    async for message, _ in read_all(connection, arrangement_topic(prefix)):
+        with contextlib.suppress(ArrangementError):  # what the broker refused holds in no lane
+            history.read(message.value)
+    return history.ready
 
 
 def _cuts(random_source: random.Random) -> Iterator[int]:

@@ -69,7 +69,8 @@ def operational(ledgers: Mapping[AgencyId, Ledger]) -> Counts:
     receipts: dict[tuple[str, str], list[Receipt]] = {}
     for recipient, ledger in ledgers.items():
         for leaf in ledger.leaves:
-            if isinstance(leaf, ControlNoted) and leaf.code == ControlCode.RECEIPT and leaf.to:
+            # Also one that went nowhere, since the originator is suspended now: it was stored all the same.
+            if isinstance(leaf, ControlNoted) and leaf.code == ControlCode.RECEIPT:
                 receipt = parse_receipt(leaf.body)
                 receipts.setdefault((receipt.lane, recipient), []).append(receipt)
     counts = Counts()

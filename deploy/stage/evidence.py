@@ -65,6 +65,8 @@ class Published:
     entry: int
     sealed_at_ms: int
     portions: dict[str, object]
+    plan_index: int | None
+    """Its place in the agency's plan or script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,9 @@ def read_store(path: Path) -> StoreEvidence:
     """Outbox, reception log and quarantine of a store, in the order in which they were written."""
     with read_only(path) as db:
         published = [
-            Published(m, r, o, e, s, json.loads(p))
-            for m, r, o, e, s, p in db.execute(
-                'SELECT p.manifest, p.record_id, o."offset", p.entry, o.sealed_at_ms, p.portions '
+            Published(m, r, o, e, s, json.loads(p), i)
+            for m, r, o, e, s, p, i in db.execute(
+                'SELECT p.manifest, p.record_id, o."offset", p.entry, o.sealed_at_ms, p.portions, p.plan_index '
                 "FROM published p JOIN outbox o ON o.parcel = p.parcel ORDER BY p.sequence"
             )
         ]
@@ -126,6 +128,18 @@ def read_store(path: Path) -> StoreEvidence:
             for row in db.execute("SELECT lane, number, manifest, reason FROM quarantine ORDER BY id")
         ]
     return StoreEvidence(published, received, quarantined)
+
+
+def count_published(path: Path) -> int:
+    """How many of a plan's or script's records are in the log for sure; 0 while there is no store yet."""
+    try:
+        with read_only(path) as db:
+            row = db.execute(
+                'SELECT count(*) FROM published p JOIN outbox o USING (parcel) WHERE o."offset" IS NOT NULL'
+            ).fetchone()
+            return int(row[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def count_received(path: Path) -> int:

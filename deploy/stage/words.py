@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from broker.index import outcomes
 from deploy.stage.evidence import Ledger
+from schemas.clock import ClockMap
 from schemas.ids import Digest, record_text
 from schemas.ledger import Activation, Admitted, ControlNoted, Duplicate, Gap, Leaf, Quarantined
 
@@ -32,6 +33,17 @@ def leaf_in_words(ledger: Ledger, leaf: Leaf) -> tuple[str, str, str]:
             return _time(leaf.at_ms), leaf.code, f"forwarded to {leaf.to}" if leaf.to else "noted"
         case Activation():
             return "", "activation", f"arrangement {leaf.arrangement.hex()[:16]}… from offset {leaf.offset}"
+
+
+def clock_in_words(clock: ClockMap) -> str:
+    """What a clock's last piece says."""
+    if not clock.pieces:
+        return "real time"
+    last = clock.pieces[-1]
+    start = _time(last.start_ms)
+    if not last.speed_ppm:
+        return f"stands at {start}"
+    return f"from {start} at {last.speed_ppm / 1_000_000:g} times real time"
 
 
 def _time(at_ms: int) -> str:

@@ -37,7 +37,15 @@ from schemas.frames import (
     parse_frame,
     parse_parcel,
 )
-from schemas.labels import Handling, Routing, handling_bytes, parse_handling, parse_routing, routing_bytes
+from schemas.labels import (
+    Handling,
+    Routing,
+    handling_bytes,
+    ordered,
+    parse_handling,
+    parse_routing,
+    routing_bytes,
+)
 from schemas.ledger import Leaf, LedgerEntry, entry_bytes, leaf_bytes, parse_leaf, parse_ledger_entry
 from schemas.merkle import Frontier
 from schemas.rulings import Ruling, parse_ruling, ruling_bytes
@@ -51,6 +59,18 @@ Write = Callable[[Any], bytes]
 def _plain(frame: Any) -> Parse:
     decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(frame)
     return lambda data: parse_frame(decoder, data)
+
+
+def canonical(value: Any) -> Any:
+    """A label with its sets in the one order that is read; any other value as it is."""
+    if not isinstance(value, Handling | Routing):
+        return value
+    sets = {
+        name: ordered(field)
+        for name in value.__struct_fields__
+        if isinstance(field := getattr(value, name), tuple)
+    }
+    return msgspec.structs.replace(value, **sets)
 
 
 FRAMES: dict[str, tuple[Any, Write, Parse]] = {
@@ -84,7 +104,7 @@ QUICK = settings(
 @given(data=st.data())
 def test_parse_after_serialise_is_identity(name: str, data: st.DataObject) -> None:
     frame, write, parse = FRAMES[name]
-    value = data.draw(strategy(frame))
+    value = data.draw(strategy(frame).map(canonical))
     written = write(value)
     assert parse(written) == value
     assert write(parse(written)) == written
@@ -96,7 +116,7 @@ def test_parse_after_serialise_is_identity(name: str, data: st.DataObject) -> No
 def test_a_frame_is_exact(name: str, data: st.DataObject) -> None:
     """Nothing after a frame, nothing missing from it."""
     frame, write, parse = FRAMES[name]
-    written = write(data.draw(strategy(frame)))
+    written = write(data.draw(strategy(frame).map(canonical)))
     cut = data.draw(st.integers(0, len(written) - 1))
     for wrong in (written + b"\0", written[:cut]):
         with pytest.raises((BadFrame, msgspec.DecodeError)):

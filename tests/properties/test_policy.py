@@ -27,6 +27,7 @@ from schemas.codes import (
     Caveat,
     HandlingCode,
     InformationGrade,
+    PortionName,
     ProtectionGround,
     Purpose,
     SourceGrade,
@@ -54,6 +55,7 @@ LONG = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STATES = [State(code) for code in ("GB", "FR", "IT", "XA", "XB", "ZZ")]
 ROLES = list(AgencyRole)
 PORTIONS = [(kind, name) for kind, spec in KINDS.items() for name in spec.portions]
+BY_NAME = [[portion for portion in PORTIONS if portion[1] == name] for name in PortionName]
 
 
 def _agency(number: int) -> Agency:
@@ -445,7 +447,7 @@ def drawn(source: random.Random) -> tuple[str, str, Label, int]:
     def few(codes: type, chance: float) -> tuple[object, ...]:
         return tuple(c for c in list(codes) if source.random() < chance)  # type: ignore[call-overload]
 
-    kind, portion = source.choice(PORTIONS)
+    kind, portion = source.choice(source.choice(BY_NAME))
     at_ms = source.choice(
         [
             instant_ms(datetime(2026, 2, 14, tzinfo=UTC)),

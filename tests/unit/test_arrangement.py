@@ -1,5 +1,7 @@
 """The arrangement's versions: k of n members, both statements of every key, and one chain from the pinned genesis."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
@@ -109,6 +111,57 @@ def test_a_forged_statement_of_a_key_is_refused(m: Members) -> None:
     assert accepted.body.keys[GB] == renewed
 
 
+SIZES = {
+    "keys.gb-nca.identity.ed25519": 32,
+    "keys.gb-nca.signing.mldsa65": 1952,
+    "keys.gb-nca.signing_signature.ed25519": 64,
+    "keys.gb-nca.opening_signature.mldsa65": 3309,
+    "keys.gb-nca.opening.mlkem768": 1184,
+    "keys.gb-nca.opening.x25519": 32,
+    "broker.ed25519": 32,
+    "broker.mldsa65": 1952,
+}
+
+
+def rewritten(m: Members, where: str, value: bytes) -> bytes:
+    """A version whose body says something else in one place, unsigned."""
+    content = json.loads(m.arrangement.body.model_dump_json(round_trip=True))
+    *path, last = where.split(".")
+    inner = content
+    for step in path:
+        inner = inner[step]
+    assert last in inner
+    inner[last] = b64encode(value).decode()
+    return PREFIX + msgspec.msgpack.encode(SignedArrangement(json.dumps(content).encode(), ()))
+
+
+@pytest.mark.parametrize("size", [0, -1, 1], ids=["none", "one less", "one more"])
+@pytest.mark.parametrize("where", SIZES)
+def test_a_key_or_signature_of_another_size_is_named_and_refused(m: Members, where: str, size: int) -> None:
+    length = SIZES[where] + size if size else 0
+    with pytest.raises(ArrangementError, match=rf"'{where}': .*\b{length} bytes, not {SIZES[where]}$"):
+        verify_genesis(rewritten(m, where, bytes(length)), m.arrangement.digest)
+
+
+@pytest.mark.parametrize(
+    "half, value", [("mlkem768", b"\xff" * 1184), ("x25519", bytes(32)), ("x25519", b"\1" + bytes(31))]
+)
+def test_an_opening_key_to_which_nothing_can_be_sealed_is_refused(
+    m: Members, half: str, value: bytes
+) -> None:
+    """Coefficients over the modulus; points of low order. Each has the right size."""
+    with pytest.raises(ArrangementError, match=r"'keys\.gb-nca\.opening': .*nothing can be sealed"):
+        verify_genesis(rewritten(m, f"keys.{GB}.opening.{half}", value), m.arrangement.digest)
+
+
+def test_what_is_refused_is_not_repeated(m: Members) -> None:
+    with pytest.raises(ArrangementError) as caught:
+        verify_genesis(rewritten(m, "broker.ed25519", b"secret"), m.arrangement.digest)
+    assert "secret" not in str(caught.value)
+    assert b64encode(b"secret").decode() not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_genesis_is_the_pinned_one(m: Members) -> None:
     data = sign_version(body(m), m.identities)
     with pytest.raises(ArrangementError, match="pinned is"):
@@ -147,13 +200,15 @@ def test_a_version_is_signed_by_the_members_of_the_one_before_it(m: Members) -> 
         a: AgencyKeys.issue(m.domains, a, strangers[a], m.signing[a], m.opening[a].public) for a in strangers
     }
     usurped = next_body(m, keys=keys, threshold=1)
-    with pytest.raises(ArrangementError, match="0 good signatures of 3"):
-        verify_successor(sign_version(usurped, strangers), m.arrangement)
+    for signers in (strangers, m.identities):
+        with pytest.raises(ArrangementError, match="changes the keys"):
+            verify_successor(sign_version(usurped, signers), m.arrangement)
     lowered = next_body(m, threshold=1)
+    with pytest.raises(ArrangementError, match="0 good signatures of 3"):
+        verify_successor(sign_version(lowered, strangers), m.arrangement)
     with pytest.raises(ArrangementError, match="1 good signatures of 3"):
         verify_successor(sign_version(lowered, identities(m, [GB])), m.arrangement)
-    agreed = verify_successor(sign_version(usurped, m.identities), m.arrangement)
-    assert agreed.body.threshold == 1
+    assert verify_successor(sign_version(lowered, m.identities), m.arrangement).body.threshold == 1
 
 
 def test_another_federation_is_not_followed(m: Members) -> None:

@@ -2,16 +2,21 @@
 
 import random
 from collections.abc import Callable
-from itertools import chain
+from typing import Any
 
 import msgspec
 import pytest
 
+from agencies import opening
+from agencies.kafka import Delivered
+from agencies.sealing import Sealer
 from broker.lane import LaneState
-from schemas.capsules import parse_capsule
+from schemas.capsules import Capsule, capsule_bytes, capsule_digest, capsule_info, parse_capsule
 from schemas.certificate import parse_certificate
 from schemas.controls import parse_receipt
+from schemas.entropy import SeededEntropy
 from schemas.envelope import (
+    Manifest,
     parse_broker_only,
     parse_deliver_entry,
     parse_manifest,
@@ -31,8 +36,11 @@ from schemas.frames import (
     parse_frame,
     parse_parcel,
 )
+from schemas.hpke import SUITE as HPKE
+from schemas.ids import AgencyId
 from schemas.ledger import parse_leaf, parse_ledger_entry
 from schemas.seal import Seal
+from schemas.verdicts import Unopened
 from tests.support.drafts import plain
 from tests.support.forge import flip
 from tests.support.members import members
@@ -167,7 +175,63 @@ def test_a_parcel_is_exact() -> None:
 
 
 def test_a_parcel_has_at_most_8192_of_each_part() -> None:
-    many = tuple(chain.from_iterable([b""] for _ in range(8193)))
-    with pytest.raises(BadFrame):
-        parse_parcel(pack_parcel(Parcel(0, many, (), ())))
-    assert len(parse_parcel(pack_parcel(Parcel(0, many[1:], (), ()))).seals) == 8192
+    many = [b""] * 8193
+    for place in (1, 2, 3):
+        fields: list[object] = [0, [], [], []]
+        fields[place] = many
+        with pytest.raises(BadFrame):
+            parse_parcel(PREFIX + msgspec.msgpack.encode(fields))
+    with pytest.raises(ValueError, match="over the limits"):
+        pack_parcel(Parcel(0, tuple(many), (), ()))
+    assert len(parse_parcel(pack_parcel(Parcel(0, tuple(many[1:]), (), ()))).seals) == 8192
+
+
+class _Zeros:
+    """Entropy that gives as many bytes as it likes."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def random(self, size: int) -> bytes:
+        return bytes(self._size)
+
+
+class _OtherKek(Sealer):
+    """Seals everything as it should, but under KEKs of another size."""
+
+    size = 32
+
+    def _kek(self, recipient: AgencyId, created_s: int) -> Any:
+        honest, self._entropy = self._entropy, _Zeros(self.size)
+        try:
+            return super()._kek(recipient, created_s)
+        finally:
+            self._entropy = honest
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_a_capsule_holds_a_key_of_256_bits_and_no_other(size: int) -> None:
+    m = members()
+    sealer = _OtherKek(GB, m.arrangement, m.signing[GB], SeededEntropy(b"kek"))
+    sealer.size = size
+    submission = sealer.seal_window([sealer.close_record(plain(1, FR), 1)], (), 1)
+    (delivery,) = m.delivered(GB, submission)[FR]
+    judged = m.judge(FR).judge(Delivered(0, 0, delivery, True))
+    assert [bad.reason for bad in judged.bad] == ([] if size == 32 else [Unopened.BAD_CAPSULE])
+
+
+def test_an_opener_remembers_the_keys_that_it_used_last_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_KEKS", 8)
+    m = members()
+    public = m.opening[FR].public
+    key_id = public.key_id(m.domains)
+    opener = opening.Opener(FR, m.domains, m.opening[FR])
+    manifest = Manifest(GB, bytes(16), "debrief", 0, ())
+    names = []
+    for epoch in range(30):
+        sealed = HPKE.encrypt(bytes(32), public.hpke, capsule_info(m.domains, GB, FR, key_id, epoch))
+        data = capsule_bytes(Capsule(GB, FR, key_id, epoch, sealed))
+        names.append(capsule_digest(m.domains, data))
+        assert opener._kek(manifest, names[-1], data) is not None
+        assert opener._kek(manifest, names[0], b"no capsule, so only memory knows it") is not None
+    assert list(opener._keks) == [*names[-7:], names[0]]

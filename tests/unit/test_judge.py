@@ -220,3 +220,38 @@ def test_a_portion_that_does_not_open_leaves_the_others(m: Members) -> None:
     result = judged(m.judge(FR), edit_delivery(value, 0, drop))
     assert reasons(result) == [Unopened.BAD_CERTIFICATE]  # what was certified as released is not there
     assert [p.name for p in result.received[0].opened.portions] == ["sources"]
+
+
+def test_another_certificate_at_a_number_that_was_passed_is_kept_with_an_alarm(
+    m: Members, parcels: list[bytes]
+) -> None:
+    """What a broker that was restored from an old state would send: nothing of it may vanish silently."""
+    judge = m.judge(FR)
+    for value in parcels:
+        judged(judge, value)
+    sealer = m.sealer(GB)
+    value = sealer.seal_window([sealer.close_record(plain("fork", FR), 1)], (), 1)
+    (fork,) = m.delivered(GB, value)[FR]
+    result = judged(judge, fork)
+    assert (reasons(result), alarms(result), numbers(result)) == (
+        [Unopened.BAD_CERTIFICATE],
+        [Alarm.CHAIN_BREAK],
+        [],
+    )
+    assert judge.head(GB).number == 7
+
+
+def test_a_lane_that_no_member_has_is_quarantined_and_starts_no_chain(
+    m: Members, parcels: list[bytes]
+) -> None:
+    def renamed(head: HeadEntry) -> HeadEntry:
+        return msgspec.structs.replace(head, lane="gb-nca\0")
+
+    parcel = parse_parcel(parcels[0])
+    entries = [parse_deliver_entry(data) for data in parcel.entries]
+    changed = tuple(frame_bytes(renamed(e) if isinstance(e, HeadEntry) else e) for e in entries)
+    judge = m.judge(FR)
+    result = judged(judge, pack_parcel(msgspec.structs.replace(parcel, entries=changed)))
+    assert Unopened.BAD_HEAD in reasons(result)
+    assert not result.received
+    assert judge.chains == {}

@@ -1,11 +1,15 @@
-"""Labels: a code that nobody knows is told from bytes that are no label."""
+"""Labels: a code that nobody knows is told from bytes that are no label, and a set has one array."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 import pytest
 
+from agencies.sealing import ClosedRecord
+from broker.lane import fold
 from schemas.codes import HandlingCode, SubjectCategory
+from schemas.envelope import PortionSlot
 from schemas.labels import (
     Routing,
     UnknownCode,
@@ -18,7 +22,13 @@ from schemas.labels import (
     retention_date,
     routing_bytes,
 )
-from tests.support.drafts import handling
+from schemas.ledger import Admitted, Quarantined
+from schemas.verdicts import Refused
+from tests.support.drafts import handling, plain
+from tests.support.federation import leaves, message
+from tests.support.forge import reform
+from tests.support.members import members
+from tests.vectors.scenes import FR, GB
 
 GOOD = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleared=True)
 
@@ -49,6 +59,29 @@ CODES = {
     "ground": Field(8, ["none"]),
     "origin": Field(10, ["XC"]),
     "second of a list": Field(10, ["XA", "xa"]),
+}
+
+#: Two values of each set of a label, in their order.
+SETS = {
+    "handling codes": (1, ["H0", "H1"]),
+    "purposes": (4, ["detection", "investigation"]),
+    "subjects": (5, ["suspect", "victim"]),
+    "special categories": (6, ["biometric", "health"]),
+    "caveats": (7, ["law_enforcement_only", "orcon"]),
+    "grounds": (8, ["minor", "victim"]),
+    "origins": (10, ["XA", "XB"]),
+}
+ROUTED = {
+    "agencies": ["fr-one", "gb-one"],
+    "communities": ["crew", "team"],
+    "officers": ["fr-one/a", "gb-one/a"],
+}
+DISORDERS: dict[str, Callable[[list[str]], list[str]]] = {
+    "repeated": lambda pair: [pair[0], pair[0]],
+    "repeated 64 times": lambda pair: pair[:1] * 64,
+    "descending": lambda pair: pair[::-1],
+    "repeated at the end": lambda pair: [*pair, pair[1]],
+    "back to the first": lambda pair: [*pair, pair[0]],
 }
 
 SHAPES = {
@@ -94,6 +127,59 @@ def test_broken_bytes_are_no_label(data: bytes) -> None:
         parse_handling(data)
     with pytest.raises(msgspec.DecodeError):
         parse_routing(data)
+
+
+@pytest.mark.parametrize("disorder", DISORDERS)
+@pytest.mark.parametrize("what", SETS)
+def test_a_set_of_the_handling_has_one_array(what: str, disorder: str) -> None:
+    place, pair = SETS[what]
+    parse_handling(with_field(Field(place, pair)))
+    with pytest.raises(msgspec.ValidationError, match="strictly ascending"):
+        parse_handling(with_field(Field(place, DISORDERS[disorder](pair))))
+
+
+@pytest.mark.parametrize("disorder", DISORDERS)
+@pytest.mark.parametrize("what", ROUTED)
+def test_a_set_of_the_routing_has_one_array(what: str, disorder: str) -> None:
+    def routing(values: list[str]) -> bytes:
+        return msgspec.msgpack.encode([values if name == what else [] for name in ROUTED])
+
+    parse_routing(routing(ROUTED[what]))
+    with pytest.raises(msgspec.ValidationError, match="strictly ascending"):
+        parse_routing(routing(DISORDERS[disorder](ROUTED[what])))
+
+
+def test_an_unknown_code_weighs_more_than_the_order() -> None:
+    with pytest.raises(UnknownCode):
+        parse_handling(with_field(Field(10, ["XB", "XA", "XC"])))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: msgspec.structs.replace(s, routing=routing_bytes(Routing((FR,) * 256, (), ()))),
+        lambda s: msgspec.structs.replace(
+            s, handling=handling_bytes(handling(origins=("XB", "XA"), subjects=(SubjectCategory.SUSPECT,)))
+        ),
+    ],
+    ids=["routing", "handling"],
+)
+def test_admission_refuses_a_sealed_label_with_a_disordered_set(
+    change: Callable[[PortionSlot], PortionSlot],
+) -> None:
+    m = members()
+
+    def window(change: Callable[[PortionSlot], PortionSlot]) -> bytes:
+        sealer = m.sealer(GB)
+        closed: ClosedRecord = sealer.close_record(plain(1, FR), 1)
+        changed = reform(m.domains, closed, portions=[change(s) for s in closed.portions])
+        return sealer.seal_window([changed], (), 1)
+
+    (good,) = leaves(fold(m.lane(GB), [message(window(lambda s: s), 0)], m.versions))
+    assert isinstance(good, Admitted)
+    (leaf,) = leaves(fold(m.lane(GB), [message(window(change), 0)], m.versions))
+    assert isinstance(leaf, Quarantined)
+    assert leaf.reason is Refused.MALFORMED
 
 
 def test_a_set_is_written_sorted_and_once() -> None:

@@ -11,14 +11,15 @@ from agencies.kafka import Delivered
 from agencies.sealing import ClosedRecord, Control
 from broker.admission import SourceMessage
 from broker.lane import Folded, Lane, fold
+from schemas.capsules import capsule_bytes, parse_capsule
 from schemas.codes import PortionName
 from schemas.controls import Receipt, receipt_bytes
 from schemas.envelope import BrokerOnly, PortionSlot, parse_broker_only
-from schemas.frames import MAX_PARCEL, MAX_RECORD
+from schemas.frames import MAX_PARCEL, MAX_RECORD, parse_parcel
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted, ControlNoted, Duplicate, Gap, Leaf, Quarantined
 from schemas.verdicts import Refused, Unopened
-from tests.support.drafts import base, draft, label, plain, record_id, sources
+from tests.support.drafts import base, draft, handling, label, plain, record_id, sources
 from tests.support.federation import NOW_MS, commit, leaves, message
 from tests.support.forge import edit, edit_entry, flip, reform
 from tests.support.members import Members, members
@@ -134,6 +135,58 @@ def test_capsules_are_kept_for_later_windows(m: Members) -> None:
     assert kinds(leaves(second)) == ["admitted"]
     parcels = m.deliver((lane, second))
     assert len(m.judge(FR).judge(Delivered(0, 0, parcels[FR][0], True)).received) == 1
+
+
+def test_a_capsule_that_no_signed_audience_names_is_not_kept(m: Members) -> None:
+    sealer, lane = m.sealer(GB), m.lane(GB)
+    value = sealer.seal_window([sealer.close_record(plain(1, FR), 1)], (), 1)
+    (ours,) = parse_parcel(value).capsules
+    strays = tuple(
+        capsule_bytes(msgspec.structs.replace(parse_capsule(ours), sealed=bytes([i]) * 1120))
+        for i in range(100)
+    )
+    more = edit(value, lambda p: msgspec.structs.replace(p, capsules=(*strays, *p.capsules)))
+    out = fold(lane, [message(more, 0), message(more, 1)], m.versions)
+    assert kinds(leaves(out)) == ["admitted", "duplicate"]
+    assert list(out.capsules.values()) == [ours]
+    broken = edit_entry(more, 0, lambda e: msgspec.structs.replace(e, path=flip(e.path, 99)))
+    assert not fold(m.lane(GB), [message(broken, 0)], m.versions).capsules
+
+
+def test_a_capsule_that_came_with_a_refused_record_serves_the_next(m: Members) -> None:
+    """It is sent once: an honest node would else be shut out for the rest of the day."""
+    sealer = m.sealer(GB)
+    late = draft(1, (PortionName.BASE, base(), label(FR, by=handling(retain_until=NOW_MS // 86_400_000))))
+    values = [
+        sealer.seal_window([sealer.close_record(d, i)], (), i) for i, d in enumerate((late, plain(2, FR)), 1)
+    ]
+    assert [len(parse_parcel(v).capsules) for v in values] == [1, 0]
+    tomorrow = NOW_MS + 86_400_000
+    lane = m.lane(GB)
+    out = fold(lane, [SourceMessage(i, tomorrow, v, True) for i, v in enumerate(values)], m.versions)
+    assert kinds(leaves(out)) == ["expired", "admitted"]
+    (parcel,) = m.deliver((lane, out))[FR]
+    assert len(m.judge(FR).judge(Delivered(0, 0, parcel, True)).received) == 1
+
+
+def test_a_capsule_that_came_during_a_suspension_serves_after_it(m: Members) -> None:
+    (suspension,) = m.arrangement.directory.suspensions
+    end_ms = suspension.end_ms
+    assert end_ms is not None
+    sealer = m.sealer(XA)
+    drafts = [replace(plain(i, FR), created_s=end_ms // 1000 - 10) for i in (1, 2)]
+    values = [sealer.seal_window([sealer.close_record(d, i)], (), i) for i, d in enumerate(drafts, 1)]
+    messages = [SourceMessage(i, end_ms - 1 + i, v, True) for i, v in enumerate(values)]
+    assert kinds(leaves(fold(m.lane(XA), messages, m.versions))) == ["originator_not_active", "admitted"]
+
+
+def test_a_capsule_that_a_repeat_brings_serves_the_next(m: Members) -> None:
+    """Whoever strips the parcel on its way can have a record refused, and not those that follow it."""
+    sealer = m.sealer(GB)
+    values = [sealer.seal_window([sealer.close_record(plain(i, FR), i)], (), i) for i in (1, 2)]
+    stripped = edit(values[0], lambda p: msgspec.structs.replace(p, capsules=()))
+    _, out = folded(m, stripped, values[0], values[1])
+    assert kinds(leaves(out)) == ["unknown_capsule", "duplicate", "admitted"]
 
 
 def test_a_receipt_is_forwarded_to_the_lane_it_speaks_of_and_to_nobody_else(m: Members) -> None:

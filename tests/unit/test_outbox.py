@@ -12,11 +12,12 @@ from sqlalchemy import insert, select
 
 from agencies.drafting import Draft
 from agencies.errors import DraftRefused
-from agencies.outbox import Outbox, Receipted
+from agencies.outbox import Outbox, Receipted, last_sequence
 from agencies.sealing import Control
 from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
 from broker.lane import fold
+from schemas.clock import DAY_S, ManualClock
 from schemas.codes import PortionName, SubjectCategory
 from schemas.controls import Receipt, receipt_bytes
 from schemas.envelope import RecordEntry, manifest_digest, parse_submission_entry
@@ -24,12 +25,13 @@ from schemas.frames import MAX_PARCEL, parse_parcel
 from schemas.ledger import Admitted
 from schemas.records.boat_supply import BoatSupplyPersons
 from schemas.records.kind import Person
-from tests.support.drafts import base, draft, handling, label, plain, record_id
-from tests.support.federation import leaves, message
+from tests.support.drafts import base, draft, handling, label, persons, plain, record_id, sources
+from tests.support.federation import NOW_MS, leaves, message
 from tests.support.members import members
 from tests.vectors.scenes import FR, GB, IT
 
 M = members()
+CLOCK = ManualClock(NOW_MS)
 FAR = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 4000  # 12 KB in UTF-8
 
 
@@ -37,7 +39,7 @@ FAR = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 4000  # 12 KB in UTF-8
 async def opened(folder: Path) -> AsyncIterator[tuple[Store, Outbox]]:
     """An outbox that does not run yet."""
     async with Store(f"sqlite:///{folder / 'node.db'}") as store:
-        yield store, Outbox(store, M.sealer(GB), M.arrangement.directory)
+        yield store, Outbox(store, M.sealer(GB), CLOCK)
 
 
 @contextlib.asynccontextmanager
@@ -130,11 +132,13 @@ def _crowd(count: int) -> BoatSupplyPersons:
     return BoatSupplyPersons(persons=(Person(name="N", role="driver", note=FAR),) * count)
 
 
+SUSPECTS = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleared=True)
+
+
 def _large(seed: int) -> Draft:
     """About 600 KB: more than a record may have."""
-    suspects = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleared=True)
     huge = Person(name="N", role="driver", note="\N{GRINNING FACE}" * 4000)
-    return draft(seed, (PortionName.PERSONS, BoatSupplyPersons(persons=(huge,) * 20), label(FR, by=suspects)))
+    return draft(seed, (PortionName.PERSONS, BoatSupplyPersons(persons=(huge,) * 20), label(FR, by=SUSPECTS)))
 
 
 async def test_a_refused_draft_is_told_to_its_sender_and_to_nobody_else(tmp_path: Path) -> None:
@@ -183,6 +187,123 @@ async def test_a_window_stays_below_its_bytes(tmp_path: Path) -> None:
     assert all(isinstance(leaf, Admitted) for leaf in leaves(out))
 
 
+# Capsules are a part of a window: one for each recipient and day
+
+
+OTHERS = [a for a in M.arrangement.directory.agency_ids if a != GB]
+
+
+def _dated(seed: int, days: int, *to: str) -> Draft:
+    """Created so many days ago; each day has capsules of its own."""
+    made = plain(seed, *to)
+    return replace(made, created_s=made.created_s - days * DAY_S)
+
+
+async def test_a_window_stays_below_its_bytes_with_the_capsules_of_many_days(tmp_path: Path) -> None:
+    await sealed(tmp_path, [_dated(i, i // 2, *OTHERS) for i in range(250)])
+    values = await stored(tmp_path)
+    assert len(values) == 2
+    assert 600_000 < len(values[0]) < 705_000 < MAX_PARCEL  # a capsule that two records name counts once
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
+    assert [leaf.sequence for leaf in leaves(out) if isinstance(leaf, Admitted)] == list(range(1, 251))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        draft("none", (PortionName.BASE, base(), label())),
+        _dated(1, 0, FR),
+        _dated(1, 0, *OTHERS),
+        plain(1, *OTHERS, summary=FAR[:4000]),
+        draft(
+            "all",
+            (PortionName.BASE, base(), label(*OTHERS, officers=("it-pds/lo-rome",))),
+            (PortionName.SOURCES, sources(), label(*OTHERS)),
+            (PortionName.PERSONS, persons(), label(*OTHERS, by=SUSPECTS)),
+        ),
+    ],
+    ids=["nobody", "one", "all", "long", "portions"],
+)
+def test_a_record_takes_no_more_bytes_than_it_says(made: Draft) -> None:
+    sealer = M.sealer(GB)
+    closed = sealer.close_record(made, 2**40)
+    assert closed.alone == closed.size + sum(sealer.unsent(closed).values())
+    parcel = parse_parcel(sealer.seal_window([closed], (), 2**40))
+    assert closed.size - 1000 < len(parcel.entries[0]) + 5 <= closed.size
+    assert sum(len(c) + 5 for c in parcel.capsules) == closed.alone - closed.size
+    again = sealer.close_record(made, 2**40 + 1)
+    assert sealer.unsent(again) == {}
+    assert again.alone == closed.alone
+
+
+async def test_a_record_that_is_too_large_with_its_capsules_is_refused_whatever_was_sent_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.outbox.MAX_RECORD", 6_000)
+    async with opened(tmp_path) as (_, box), running(box):
+        assert M.sealer(GB).close_record(plain(1, *OTHERS), 1).size < 6_000
+        for seed in range(0, 20, 10):
+            with pytest.raises(
+                DraftRefused, match=r"with capsules for its recipients \d+, is over the limit"
+            ):
+                await (await box.put(plain(seed, *OTHERS)))
+            for i, to in enumerate(OTHERS, 1):
+                await (await box.put(plain(seed + i, to)))
+
+
+async def test_a_window_that_is_too_large_is_told_to_every_sender_and_uses_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = [_dated(i, i, *OTHERS) for i in range(200)]
+    async with opened(tmp_path) as (store, box):
+        kept = [await box.put(d) for d in drafts]
+        with monkeypatch.context() as patch:
+            patch.setattr("agencies.outbox._WINDOW_BYTES", 2_000_000)
+            async with running(box):
+                told = await asyncio.wait_for(asyncio.gather(*kept, return_exceptions=True), 20)
+                assert all(isinstance(e, ValueError) and "over the limits" in str(e) for e in told)
+                assert await parcels(store) == []
+                await (await box.put(drafts[0]))
+        (value,) = await parcels(store)
+    out = fold(M.lane(GB), [message(value, 0)], M.versions)
+    assert [leaf.sequence for leaf in leaves(out) if isinstance(leaf, Admitted)] == [1]
+
+
+def test_a_window_that_is_too_large_keeps_its_capsules_for_the_next() -> None:
+    sealer = M.sealer(GB)
+    closed = [sealer.close_record(_dated(i, i, *OTHERS), i + 1) for i in range(200)]
+    with pytest.raises(ValueError, match="over the limits"):
+        sealer.seal_window(closed, (), 1)
+    assert len(parse_parcel(sealer.seal_window(closed[:1], (), 1)).capsules) == len(OTHERS)
+
+
+async def test_a_store_that_fails_ends_the_loop_and_is_told_to_every_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as (_, box):
+        kept = [await box.put(plain(i, FR)) for i in range(3)]
+        monkeypatch.setattr("agencies.outbox._insert", _away)
+        task = asyncio.ensure_future(box.run())
+        told = await asyncio.wait_for(asyncio.gather(*kept, return_exceptions=True), 20)
+        assert [type(e) for e in told] == [OSError] * 3
+        with pytest.raises(OSError, match="away"):
+            await task
+
+
+def _away(*_: object) -> None:
+    raise OSError("away")
+
+
+async def test_a_sender_that_gave_up_waiting_does_not_end_the_loop(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (store, box):
+        for made in (_large(1), plain(2, FR)):
+            (await box.put(made)).cancel()
+        async with running(box):
+            await asyncio.wait_for(await box.put(plain(3, FR)), 10)
+        (value,) = await parcels(store)
+    assert len(parse_parcel(value).entries) == 2
+
+
 async def test_a_receipt_and_what_it_receipts_are_kept_together(tmp_path: Path) -> None:
     control = Control("receipt", record_id("r"), receipt_bytes(Receipt(IT, 0, 4, bytes(32), ())))
     async with opened(tmp_path) as (store, box):
@@ -197,3 +318,22 @@ async def test_a_receipt_and_what_it_receipts_are_kept_together(tmp_path: Path) 
     first, second = (parse_submission_entry(e) for e in parse_parcel(value).entries)
     assert isinstance(first, RecordEntry)  # records before controls, whatever came first
     assert not isinstance(second, RecordEntry)
+
+
+async def test_an_expired_signing_key_holds_everything_back_until_it_is_renewed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    until_ms = M.arrangement.directory.agency(GB).signing_until_ms
+    assert until_ms is not None
+    clock = ManualClock(until_ms)
+    async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
+        box = Outbox(store, M.sealer(GB), clock)
+        async with running(box):
+            kept = await box.put(plain(1, FR))
+            while "has expired" not in caplog.text:
+                await asyncio.sleep(0)
+            assert not kept.done()
+            assert await store.run(last_sequence) == 0
+            clock.set(until_ms - 1)
+            await asyncio.wait_for(kept, 60)
+            assert await store.run(last_sequence) == 1

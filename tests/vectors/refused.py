@@ -97,6 +97,14 @@ def _unknown_signer(m: Members) -> Scene:
     return _scene("a window of another member on this originator's topic", value)
 
 
+def _signer_expired(m: Members) -> Scene:
+    until_ms = m.arrangement.directory.agency(GB).signing_until_ms
+    assert until_ms is not None
+    return _scene(
+        "a good window at the instant at which the signing key ends", window(m, plain(1, FR)), at_ms=until_ms
+    )
+
+
 def _bad_seal(m: Members) -> Scene:
     def broken(p: Parcel) -> Parcel:
         return msgspec.structs.replace(p, seals=(flip(p.seals[0], 8 * (len(p.seals[0]) - 5)),))
@@ -222,6 +230,7 @@ REFUSED: dict[Refused, Make] = {
     Refused.ORIGINATOR_NOT_ACTIVE: _suspended,
     Refused.UNKNOWN_SIGNER: _unknown_signer,
     Refused.BAD_SEAL: _bad_seal,
+    Refused.SIGNER_EXPIRED: _signer_expired,
     Refused.BAD_PATH: _bad_path,
     Refused.UNKNOWN_CONTROL: _unknown_control,
     Refused.WRONG_ORIGINATOR: _manifest(

@@ -69,6 +69,15 @@ def _bad_seal(m: Members) -> Scene:
     )
 
 
+def _signer_expired(m: Members) -> Scene:
+    until_ms = m.arrangement.directory.agency(GB).signing_until_ms
+    assert until_ms is not None
+    value = certify(
+        m, delivered(m, plain(1, FR)), FR, lambda c: msgspec.structs.replace(c, admitted_ms=until_ms)
+    )
+    return _scene("the broker says that it admitted the record when the originator's key had ended", value)
+
+
 def _bad_path(m: Members) -> Scene:
     value = edit_delivery(
         delivered(m, plain(1, FR)), 0, lambda e: msgspec.structs.replace(e, path=flip(e.path, 8 * 40))
@@ -147,6 +156,7 @@ UNOPENED: dict[Unopened, Make] = {
     Unopened.MALFORMED: lambda m: _scene("random bytes after magic and version", PREFIX + bytes(range(200))),
     Unopened.UNKNOWN_SIGNER: _unknown_signer,
     Unopened.BAD_SEAL: _bad_seal,
+    Unopened.SIGNER_EXPIRED: _signer_expired,
     Unopened.BAD_PATH: _bad_path,
     Unopened.BAD_HEAD: _bad_head,
     Unopened.BAD_CERTIFICATE: _bad_certificate,

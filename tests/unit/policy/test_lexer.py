@@ -1,10 +1,11 @@
 """Cutting Cedar text, and finding the token at which the engine stops."""
 
+import cedarpy
 import pytest
 
 from broker.policy.faults import PolicyError
 from broker.policy.lexer import split, tokens
-from tests.unit.policy.small import ANNOTATIONS, SCOPE, refusal, rule
+from tests.unit.policy.small import ANNOTATIONS, SCHEMA, SCOPE, load, refusal, rule
 
 
 def test_cuts_at_semicolons_outside_strings_and_comments() -> None:
@@ -31,6 +32,38 @@ def test_places_count_from_one_and_pass_strings_with_line_ends() -> None:
 def test_what_is_no_token_has_a_place(text: str, place: str) -> None:
     with pytest.raises(PolicyError, match=place):
         split("f", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            "permit(x);\n  // a comment\rforbid(x);",
+            r"f:2:15: a carriage return .*\\| // a comment\\\\rforbid",
+        ),
+        ("\rpermit(x);", "f:1:1: a carriage return"),
+        ('@id("a\rb") permit(x);', "f:1:7: a carriage return"),
+        ("permit(x);\r\n\r\r\n", "f:2:1: a carriage return"),
+        ("permit(x);\r", "f:1:11: a carriage return"),
+    ],
+    ids=["comment", "space", "string", "line-ends", "end"],
+)
+def test_a_lone_carriage_return_is_refused_wherever_it_stands(text: str, place: str) -> None:
+    with pytest.raises(PolicyError, match=place):
+        split("f", text)
+
+
+def test_no_rule_hides_behind_a_carriage_return_and_crlf_ends_a_line() -> None:
+    hidden = rule("false", "forbid").replace("the-rule", "hidden").replace("\n", "\r")
+    text = rule("true") + "// nobody else\r" + hidden + "\n"
+    assert len(cedarpy.policies_to_pst(text).static_policies) == 2  # Cedar reads it as a rule
+    (fault,) = refusal(text).faults
+    assert (fault.file, fault.line) == ("a.cedar", 6)
+    at = SCHEMA.index("entity Community;")
+    (fault,) = refusal(rule("true"), SCHEMA[:at] + "// a comment\r" + SCHEMA[at:]).faults
+    assert (fault.file, fault.line) == ("schema.cedarschema", SCHEMA[:at].count("\n") + 1)
+    loaded = load(("// a comment\n" + rule("true")).replace("\n", "\r\n"), SCHEMA.replace("\n", "\r\n"))
+    assert [r.line for r in loaded.rules.values()] == [2]
 
 
 def test_text_after_the_last_policy_is_refused() -> None:

@@ -1,13 +1,18 @@
 """The loader's duties: annotations, ids, schema, closed lists, validation, overlays."""
 
+from dataclasses import replace
+
 import pytest
 
-from broker.policy.entities import CLOSED_LISTS
+from broker.policy.entities import CLOSED_LISTS, PORTION, Portion, values
 from broker.policy.faults import PolicyError
-from broker.policy.loader import load_policy
+from broker.policy.loader import OF_THE_RECORD, load_policy
 from broker.policy.overlay import check_overlay
+from schemas.codes import SubjectCategory
+from schemas.gate import surroundings
 from schemas.ids import AgencyId, RuleId
 from schemas.verdicts import Effect
+from tests.support.drafts import handling, label
 from tests.unit.policy.small import ANNOTATIONS, DIRECTORY, SCHEMA, SCOPE, load, refusal, rule
 
 
@@ -52,6 +57,45 @@ def test_annotations_are_required_and_closed(change: tuple[str, str], message: s
     assert fault.file == "a.cedar"
     assert fault.line >= 3
     assert message in fault.message
+
+
+@pytest.mark.parametrize("attribute", sorted(OF_THE_RECORD))
+def test_what_the_other_portions_hold_is_read_by_forbid_alone(attribute: str) -> None:
+    ends = ".isEmpty()" if attribute == "record_origins" else ""
+    conditions = [
+        f"!resource.{attribute}{ends}",
+        f'resource["{attribute}"]{ends}',
+        f"true || resource has {attribute}",
+    ]
+    for condition in conditions:
+        assert load(rule(condition, "forbid")).rules
+        (fault,) = refusal(rule(condition)).faults
+        assert (fault.file, fault.line, fault.rule) == ("a.cedar", 5, "the-rule")
+        assert fault.column
+        assert f"a permit reads 'resource.{attribute}'" in fault.message
+    text = f"{ANNOTATIONS}permit {SCOPE} when {{ true }}\nunless {{ {conditions[0]} }};"
+    assert f"a permit reads 'resource.{attribute}'" in str(refusal(text))
+
+
+def test_no_other_attribute_depends_on_the_other_portions() -> None:
+    """Whoever adds one that does must keep it from permits, too."""
+    alone = Portion(
+        DIRECTORY.agency("gb-nca"),
+        "boat_supply",
+        "base",
+        False,
+        handling(),
+        label("fr-oltim").routing,
+        surroundings([(False, handling())]),
+    )
+    beside = replace(
+        alone,
+        record=surroundings([(True, handling(subjects=(SubjectCategory.VICTIM,), origins=("XA", "ZZ")))]),
+    )
+    different = {
+        name for name in PORTION if values(PORTION, [name], alone) != values(PORTION, [name], beside)
+    }
+    assert different == OF_THE_RECORD
 
 
 def test_an_id_that_stands_twice_is_refused_across_files() -> None:

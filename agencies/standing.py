@@ -1,0 +1,160 @@
+"""What holds in our own lane: of all that was signed, the version and the clock that our ledger says are active.
+
+- `Signed` reads the topic `arrangement` from the pinned genesis; what does not verify is an alarm and changes nothing.
+- `LaneStanding` follows our ledger. A new version is adopted when our lane has activated it, not when it was signed:
+  so nothing is ever sealed under a version, or dated by a clock, that the broker does not decide under yet.
+- Each activation is kept in SQL with its place in the ledger's topic; a restart goes on from the last one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import select
+
+from agencies.kafka import Connection, Delivered, Reader, read_all
+from agencies.store import Store
+from agencies.store.database import insert_new
+from agencies.store.tables import activations
+from schemas.arrangement import Arrangement, ArrangementError
+from schemas.clock import ClockMap
+from schemas.frames import parse_parcel
+from schemas.history import History, Standing
+from schemas.ids import Digest
+from schemas.ledger import Activation, LeafEntry, parse_leaf, parse_ledger_entry
+from schemas.stopping import stop_if_asked
+
+log = logging.getLogger("entente.agencies.standing")
+
+_encode = msgspec.msgpack.Encoder().encode
+_clock = msgspec.msgpack.Decoder(ClockMap)
+
+
+class Signed:
+    """All that was signed, as far as it was read."""
+
+    def __init__(self, connection: Connection, topic: str, genesis: Digest) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._next = 0
+        self._history = History(genesis)
+        self._reading = asyncio.Lock()
+
+    @property
+    def genesis(self) -> Standing:
+        """Raises: `IndexError` before it was read."""
+        return self._history.standings[0]
+
+    @property
+    def versions(self) -> dict[Digest, Arrangement]:
+        """Every version that verifies, by digest."""
+        return self._history.versions
+
+    async def refresh(self) -> None:
+        """Read on to the topic's end. Raises: `ArrangementError` if the genesis is absent or not the pinned one."""
+        async with self._reading:
+            async for message in read_all(self._connection, self._topic, self._next):
+                try:
+                    self._history.read(message.value)
+                except ArrangementError as error:
+                    if not self._history.standings:
+                        raise
+                    log.critical("not believed, what was signed stays as it was: %s", error)
+                self._next = message.offset + 1
+        if not self._history.standings:
+            raise ArrangementError("the arrangement topic holds no version")
+
+
+class LaneStanding:
+    """Follows our lane's activations. `adopt` is told of each one."""
+
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        topic: str,
+        signed: Signed,
+        adopt: Callable[[Standing], None],
+    ) -> None:
+        self._store = store
+        self._connection = connection
+        self._topic = topic
+        self._signed = signed
+        self._adopt = adopt
+        self._offset = 0
+
+    async def resume(self) -> None:
+        """Adopt what SQL knows to be active."""
+        kept = await self._store.run(_last)
+        if kept is not None:
+            self._adopt(await self._standing(Digest(kept.arrangement), _clock.decode(kept.clock)))
+            self._offset = kept.ledger_offset  # again: another activation may stand in the same message
+
+    async def run(self) -> None:
+        """Follow the ledger for ever."""
+        reader = Reader(self._connection, fetch_wait_ms=500)
+        try:
+            await reader.start()
+            reader.assign(self._topic, {0: self._offset})
+            while True:
+                stop_if_asked()
+                try:
+                    for message in await reader.poll():
+                        await self._read(message)
+                        self._offset = message.offset + 1
+                except ArrangementError:
+                    raise
+                except Exception as error:  # infrastructure: read it again
+                    log.warning("ledger is read again (%s: %s)", type(error).__name__, error)
+                    await asyncio.sleep(0.2)
+                    reader.rewind(self._topic, {0: self._offset})
+        finally:
+            await reader.stop()
+
+    async def _read(self, message: Delivered) -> None:
+        for data in parse_parcel(message.value).entries:
+            entry = parse_ledger_entry(data)
+            leaf = parse_leaf(entry.leaf) if isinstance(entry, LeafEntry) else None
+            if isinstance(leaf, Activation):
+                standing = await self._standing(Digest(leaf.arrangement), leaf.clock)
+                await self._store.run(partial(_keep, leaf=leaf, ledger_offset=message.offset))
+                self._adopt(standing)
+
+    async def _standing(self, version: Digest, clock: ClockMap) -> Standing:
+        """Raises: `ArrangementError` if our lane is decided under a version that nobody signed."""
+        if version not in self._signed.versions:
+            await self._signed.refresh()
+        arrangement = self._signed.versions.get(version)
+        if arrangement is None:
+            raise ArrangementError(
+                f"our lane has activated version {version.hex()[:16]}, which nobody signed"
+            )
+        return Standing(arrangement, clock)
+
+
+class _Kept(NamedTuple):
+    arrangement: bytes
+    clock: bytes
+    ledger_offset: int
+
+
+def _last(connection: SqlConnection) -> _Kept | None:
+    columns = (activations.c.arrangement, activations.c.clock, activations.c.ledger_offset)
+    row = connection.execute(select(*columns).order_by(activations.c.number.desc()).limit(1)).first()
+    return None if row is None else _Kept(bytes(row[0]), bytes(row[1]), int(row[2]))
+
+
+def _keep(connection: SqlConnection, leaf: Activation, ledger_offset: int) -> None:
+    connection.execute(
+        insert_new(connection, activations),
+        {
+            "number": leaf.number,
+            "arrangement": leaf.arrangement,
+            "clock": _encode(leaf.clock),
+            "ledger_offset": ledger_offset,
+        },
+    )

@@ -1,0 +1,65 @@
+"""What one version of an arrangement changes in another, one plain line each, for those who are to sign it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from broker.policy import load_policy
+from schemas.arrangement import ArrangementBody
+from schemas.directory import Interval
+
+_T = TypeVar("_T")
+
+
+def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
+    """In the order: threshold, agencies, communities, officers, suspensions, rules, schema. Empty: nothing changes."""
+    lines = []
+    if old.threshold != new.threshold:
+        lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
+    before, after = old.directory, new.directory
+    lines += _changes("agency", {a.id: a for a in before.agencies}, {a.id: a for a in after.agencies}, str)
+    lines += _changes(
+        "community",
+        {c.id: c for c in before.communities},
+        {c.id: c for c in after.communities},
+        lambda c: f"{', '.join(m.agency for m in c.members)}; {_span(c)}",
+    )
+    lines += _changes(
+        "officer",
+        {o.id: o for o in before.officers},
+        {o.id: o for o in after.officers},
+        lambda o: f"{f'hosted by {o.host}' if o.host else f'posted to {o.posted_to}'}; {_span(o)}",
+    )
+    lines += _changes(
+        "suspension of",
+        {f"{s.agency}, {_span(s)}": s for s in before.suspensions},
+        {f"{s.agency}, {_span(s)}": s for s in after.suspensions},
+        lambda s: s.reason,
+    )
+    lines += _changes("rule", _rules(old), _rules(new), lambda rule: rule[0])
+    if old.schema_text != new.schema_text:
+        lines.append("the schema's text changes")
+    return lines
+
+
+def _changes(
+    what: str, old: Mapping[str, _T], new: Mapping[str, _T], words: Callable[[_T], str]
+) -> Iterable[str]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            yield f"new {what} '{name}': {words(new[name])}"
+        elif name not in new:
+            yield f"{what} '{name}' ends: {words(old[name])}"
+        elif old[name] != new[name]:
+            yield f"{what} '{name}' changes: {words(new[name])}"
+
+
+def _span(interval: Interval) -> str:
+    start = "any time" if interval.start is None else interval.start.strftime("%Y-%m-%d %H:%M:%S")
+    end = "open" if interval.end is None else interval.end.strftime("%Y-%m-%d %H:%M:%S")
+    return f"from {start} to {end}"
+
+
+def _rules(body: ArrangementBody) -> dict[str, tuple[str, str]]:
+    """Of each rule its reason, and all that it says as a comparable text; comments and layout do not count."""
+    policy = load_policy(body.policies, body.schema_text, body.directory)
+    return {str(rule.id): (rule.reason, repr(rule.node)) for rule in policy.rules.values()}

@@ -1,0 +1,192 @@
+"""`entente arrangement`: change what holds in a running federation, signed by its members, without a restart.
+
+propose RUN --from FOLDER --out FILE    a new version from an arrangement's folder, or a change of the clock
+sign FILE --run RUN --as AGENCY ..      with the offline identity key of each agency
+activate FILE --run RUN                 published if enough have signed; returns when every lane acts on it
+show RUN                                what was signed, and what holds in each lane
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from deploy.arrangements import ArrangementError as SourceError
+from deploy.arrangements import read_arrangement
+from deploy.arrangements.differences import differences
+from deploy.ceremony import read_ceremony
+from deploy.errors import DeployError, Refused
+from deploy.kafka.state import read_state
+from deploy.secretariat import Secretariat, countersigned, propose_change, propose_version, read_identities
+from deploy.stage.run import Run
+from deploy.stage.words import clock_in_words
+from schemas.arrangement import ArrangementError, read_proposal
+from schemas.history import is_clock, read_clock
+from schemas.ids import AgencyId
+from schemas.topics import FEDERATION
+
+app = typer.Typer(no_args_is_help=True, help="Change what holds in a running federation.")
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of the run, as `entente demo --keep` prints it.")]
+RunOption = Annotated[Path, typer.Option("--run", help="Folder of the running federation.")]
+Proposal = Annotated[Path, typer.Argument(help="File of the proposal.")]
+
+_LEAD_MS = 3000  # every node and lane should know of a clock's piece before it begins
+
+
+@app.callback()
+def arrangement() -> None:
+    """Change what holds in a running federation."""
+
+
+@app.command()
+def propose(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    source: Annotated[Path | None, typer.Option("--from", help="Folder of the new arrangement.")] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0, help="Run domain time so many times as fast as real time; 0 pauses it."),
+    ] = None,
+) -> None:
+    """Write a proposal that nobody has signed yet: a version (--from) or a change of the clock (--speed)."""
+    if (source is None) == (speed is None):
+        raise typer.BadParameter("exactly one of --from and --speed says what is to change")
+    out.write_bytes(asyncio.run(_propose(run, source, speed)))
+    Console().print(f"proposed in '{out}'; `entente arrangement sign` is next", highlight=False)
+
+
+async def _propose(folder: Path, source: Path | None, speed: float | None) -> bytes:
+    async with _secretariat(folder) as office:
+        standing = await office.refresh()
+        console = Console()
+        if source is not None:
+            try:
+                written = read_arrangement(source)
+            except SourceError as error:
+                raise Refused(str(error)) from error
+            if written.federation != standing.arrangement.body.federation:
+                raise Refused(
+                    f"'{source}' is the arrangement of '{written.federation}', this run is of "
+                    f"'{standing.arrangement.body.federation}'"
+                )
+            data = propose_version(standing.arrangement, written)
+            changes = differences(standing.arrangement.body, read_proposal(data)[0].body)
+            if not changes:
+                raise Refused(f"'{source}' says what holds already")
+            for line in changes:
+                console.print(f"  {line}", markup=False, highlight=False)
+            return data
+        assert speed is not None
+        begins = time.time_ns() // 1_000_000 + _LEAD_MS
+        clock = standing.clock.runs(begins, round(speed * 1_000_000))
+        console.print(f"  {clock_in_words(clock)}", highlight=False)
+        return propose_change(office.history, clock)
+
+
+@app.command()
+def sign(
+    proposal: Proposal,
+    run: RunOption,
+    agencies: Annotated[list[str], typer.Option("--as", help="An agency that signs; may be given again.")],
+) -> None:
+    """Add the signatures of agencies' offline identity keys to a proposal."""
+    data, current = _read(proposal), read_ceremony(run).arrangement
+    known = current.directory.agency_ids
+    if unknown := [a for a in agencies if a not in known]:
+        raise Refused(f"'{unknown[0]}' is no member, but {', '.join(known)}")
+    identities = read_identities(run, [AgencyId(a) for a in agencies])
+    try:
+        data = countersigned(data, current, identities)
+    except ArrangementError as error:
+        raise Refused(f"'{proposal}': {error}") from error
+    proposal.write_bytes(data)
+    Console().print(f"signed by {', '.join(_signers(data))}", highlight=False)
+
+
+@app.command()
+def activate(proposal: Proposal, run: RunOption) -> None:
+    """Publish a proposal that enough members have signed, and wait until every lane acts on it."""
+    asyncio.run(_activate(run, _read(proposal), proposal))
+
+
+async def _activate(folder: Path, data: bytes, proposal: Path) -> None:
+    async with _secretariat(folder) as office:
+        await office.refresh()
+        try:
+            standing = await office.publish(data)
+        except ArrangementError as error:
+            raise Refused(f"'{proposal}' is refused, and what held holds on: {error}") from error
+        await office.activated(standing)
+        Console().print(
+            f"version {standing.arrangement.body.number} and its clock hold in every lane", highlight=False
+        )
+
+
+@app.command()
+def show(run: RunFolder) -> None:
+    """Show what was signed, and what holds in each lane."""
+    asyncio.run(_show(run))
+
+
+async def _show(folder: Path) -> None:
+    async with _secretariat(folder) as office:
+        await office.refresh()
+        history = office.history
+        active = await office.activations(history.current.arrangement.directory.agency_ids)
+    console = Console()
+    table = Table("version", "digest", "clock", "what it changes", title="signed", box=SIMPLE_HEAD)
+    before = None
+    for standing in history.standings:
+        body = standing.arrangement.body
+        changes = ["the genesis"] if before is None else differences(before.arrangement.body, body)
+        words = clock_in_words(standing.clock) if before is None or before.clock != standing.clock else ""
+        table.add_row(
+            str(body.number), standing.arrangement.digest.hex()[:16] + "…", words, "\n".join(changes)
+        )
+        before = standing
+    console.print(table)
+    numbers = {s.arrangement.digest: s.arrangement.body.number for s in history.standings}
+    lanes = Table("lane", "version", "clock", "from offset", title="active", box=SIMPLE_HEAD)
+    for lane, activation in active.items():
+        if activation is None:
+            lanes.add_row(lane, "none yet", "", "")
+        else:
+            number = numbers.get(activation.arrangement)  # type: ignore[call-overload]
+            lanes.add_row(lane, str(number), clock_in_words(activation.clock), str(activation.offset))
+    console.print(lanes)
+
+
+def _read(proposal: Path) -> bytes:
+    try:
+        return proposal.read_bytes()
+    except OSError as error:
+        raise Refused(f"'{proposal}' cannot be read: {error.strerror}") from error
+
+
+def _signers(data: bytes) -> tuple[str, ...]:
+    if is_clock(data):
+        return tuple(member.agency for member in read_clock(data)[0].signatures)
+    return read_proposal(data)[1]
+
+
+@asynccontextmanager
+async def _secretariat(folder: Path) -> AsyncIterator[Secretariat]:
+    run, ceremony = Run.open(folder), read_ceremony(folder)
+    state = read_state(run.cluster)
+    if state is None or not state.running:
+        raise DeployError(f"'{folder}' does not run; start it with `entente demo --keep`")
+    yield Secretariat.of(
+        state.bootstrap,
+        ceremony.tls(FEDERATION),
+        run.cluster / "tls" / "admin",
+        run.record.prefix,
+        ceremony.arrangement.digest,
+    )

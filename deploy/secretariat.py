@@ -1,0 +1,150 @@
+"""The secretariat of a federation: it publishes what the members signed, and sees when the lanes act on it.
+
+It has the right to write to the topic `arrangement` and no key that signs: what it publishes is checked against the
+history first, as every reader will check it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from agencies.keystore import IDENTITY
+from broker.kafka import Connection, read_all
+from broker.versions import ReadyHistory
+from deploy.arrangements import ArrangementSource
+from deploy.ceremony import agency_folder
+from deploy.errors import DeployError
+from deploy.pki import client_context
+from deploy.stage.evidence import Ledger, read_ledger
+from schemas.arrangement import Arrangement, ArrangementError, countersign, propose
+from schemas.clock import ClockMap
+from schemas.history import ClockChange, History, Standing, countersign_clock, is_clock, propose_clock
+from schemas.ids import AgencyId, Digest
+from schemas.keys import SigningPair
+from schemas.ledger import Activation
+from schemas.topics import arrangement_topic
+
+_LIMIT_S = 60.0
+
+
+def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
+    """The version that makes `source` hold after `current`; nobody has signed it."""
+    body = current.body.model_copy(
+        update={
+            "number": current.body.number + 1,
+            "predecessor": current.digest.hex(),
+            "threshold": source.threshold,
+            "directory": source.directory,
+            "schema_text": source.schema,
+            "policies": source.policies,
+        }
+    )
+    return propose(body)
+
+
+def propose_change(history: History, clock: ClockMap) -> bytes:
+    """The change that makes `clock` hold after the history's; nobody has signed it."""
+    genesis = history.standings[0].arrangement.digest
+    return propose_clock(ClockChange(history.next_change, genesis, history.current.clock, clock))
+
+
+def countersigned(data: bytes, current: Arrangement, identities: Mapping[AgencyId, SigningPair]) -> bytes:
+    """A proposed version or clock change with the identities' signatures. Raises: `ArrangementError`."""
+    if is_clock(data):
+        return countersign_clock(current.domains, data, identities)
+    return countersign(data, identities)
+
+
+def read_identities(folder: Path, agencies: Iterable[AgencyId]) -> dict[AgencyId, SigningPair]:
+    """The offline identity keys of agencies, from a run's folder. Raises: `DeployError`."""
+    found = {}
+    for agency in agencies:
+        path = agency_folder(folder, agency) / "offline" / IDENTITY
+        try:
+            found[agency] = SigningPair.from_seeds(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DeployError(f"the identity key of '{agency}' cannot be used: {error}") from error
+    return found
+
+
+@dataclass(slots=True)
+class Secretariat:
+    """Publishes to one federation's topic. `reader` may read ledgers, `tls` is the secretariat's own folder."""
+
+    bootstrap: str
+    tls: Path
+    reader: Connection
+    prefix: str
+    history: ReadyHistory
+    _heard: int = 0
+    _ledgers: dict[AgencyId, Ledger] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, bootstrap: str, tls: Path, reader_tls: Path, prefix: str, genesis: Digest) -> Secretariat:
+        reader = Connection(bootstrap, client_context(reader_tls))
+        return cls(bootstrap, tls, reader, prefix, ReadyHistory(genesis))
+
+    async def refresh(self) -> Standing:
+        """Read what was signed so far, and return what was signed last. Raises: `ArrangementError`."""
+        topic = arrangement_topic(self.prefix)
+        async for message, _ in read_all(self.reader, topic, start=self._heard):
+            with contextlib.suppress(ArrangementError):  # the broker refused it as well
+                self.history.read(message.value)
+            self._heard = message.offset + 1
+        if not self.history.standings:
+            raise ArrangementError("the arrangement topic holds no version, or another genesis")
+        return self.history.current
+
+    async def publish(self, data: bytes) -> Standing:
+        """Check what was signed against the history, and write it. Raises: `ArrangementError`, nothing written."""
+        standing = self.history.read(data)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            security_protocol="SSL",
+            ssl_context=client_context(self.tls),
+            acks="all",
+            max_request_size=1_000_000,
+        )
+        async with asyncio.timeout(_LIMIT_S):
+            await producer.start()
+            try:
+                sent = await producer.send_and_wait(arrangement_topic(self.prefix), data, partition=0)
+            finally:
+                await producer.stop()
+        self._heard = sent.offset + 1
+        return standing
+
+    async def activations(self, lanes: Iterable[AgencyId]) -> dict[AgencyId, Activation | None]:
+        """The last activation of each lane; None before its first."""
+        domains = self.history.standings[0].arrangement.domains
+        found: dict[AgencyId, Activation | None] = {}
+        for lane in lanes:
+            known = self._ledgers.get(lane)
+            ledger = await read_ledger(self.reader, domains, lane, self.prefix, known)
+            self._ledgers[lane] = ledger
+            leaves = [leaf for leaf in ledger.leaves if isinstance(leaf, Activation)]
+            found[lane] = leaves[-1] if leaves else None
+        return found
+
+    async def activated(self, standing: Standing) -> None:
+        """Return once every lane acts on what was signed last. Raises: `DeployError` after a minute."""
+        waiting = list(standing.arrangement.directory.agency_ids)
+        wanted = (standing.arrangement.digest, standing.clock)
+        deadline = time.monotonic() + _LIMIT_S
+        while True:
+            found = await self.activations(waiting)
+            waiting = [lane for lane, a in found.items() if a is None or (a.arrangement, a.clock) != wanted]
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
+                raise DeployError(
+                    f"{', '.join(waiting)}: what was signed is not active after {_LIMIT_S:.0f} s"
+                )
+            await asyncio.sleep(0.05)
