@@ -436,6 +436,13 @@ def test_a_ground_outweighs_the_clearance(ground: ProtectionGround) -> None:
     assert ask("return_case.persons", "xa-np", suspect("xa-np", purposes=RETURN)).withheld() is None
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+def test_h0_asks_for_one_purpose_against_crime(purpose: Purpose) -> None:
+    found = ask("boat_supply.persons", "us-hsi", suspect("us-hsi", codes=H0, purposes=(purpose,))).ruled()
+    others = {Purpose.RETURN, Purpose.PROTECTION, Purpose.EXPERTISE}
+    assert ("h0-against-crime" in found.rules) is (purpose in others)
+
+
 def exposed() -> Iterator[tuple[str, str, Label]]:
     """Recipients exposed to XA, with a label that addresses them in every way that there is."""
     for to in ("xa-np", "gb-nca/liaison-xa", "us-hsi/liaison-xa"):
