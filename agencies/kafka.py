@@ -2,6 +2,7 @@
 
 - The relay is not idempotent and has one request in flight: number n is sent only after n-1 is in the log, so
   the log is the outbox plus repeats, which admission drops (kafka-notes 9, "Relay").
+- What a fetch brings is looked through before it is parsed: one batch made by hand could stop the reader.
 - The reader keeps its place in the node's own SQL and never commits offsets to Kafka.
 """
 
@@ -10,8 +11,13 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.util import calc_crc32c
+
+from schemas.batches import readable
 
 _REQUEST_MS = 2500
 _MAX_BATCH = 950_000
@@ -84,10 +90,30 @@ class Sender:
             await asyncio.wait_for(self._producer.stop(), 2)
 
 
+def _guard(consumer: AIOKafkaConsumer) -> None:
+    """Let the consumer see of each fetch only what can be read (`schemas.batches`).
+
+    aiokafka 0.14.0 has no public way, hence the private name; pinned and tested.
+    """
+    client = consumer._client
+    send = client.send
+
+    async def guarded(node: int, request: object, **options: object) -> Any:
+        answer = await send(node, request, **options)
+        if isinstance(request, FetchRequest):
+            answer.topics = [
+                (topic, [(*known, readable(data or b"", calc_crc32c)) for *known, data in partitions])
+                for topic, partitions in answer.topics
+            ]
+        return answer
+
+    client.send = guarded
+
+
 class Reader:
     """A read_committed consumer of given partitions."""
 
-    def __init__(self, connection: Connection, *, fetch_wait_ms: int = 50) -> None:
+    def __init__(self, connection: Connection, *, fetch_wait_ms: int = 500) -> None:
         self._connection = connection
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=connection.bootstrap,
@@ -103,6 +129,7 @@ class Reader:
             fetch_max_wait_ms=fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
+        _guard(self._consumer)
 
     async def start(self) -> None:
         await up(self._connection)

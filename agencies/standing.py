@@ -96,7 +96,7 @@ class LaneStanding:
 
     async def run(self) -> None:
         """Follow the ledger for ever."""
-        reader = Reader(self._connection, fetch_wait_ms=500)
+        reader = Reader(self._connection)
         try:
             await reader.start()
             reader.assign(self._topic, {0: self._offset})

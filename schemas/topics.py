@@ -25,15 +25,19 @@ AUDITOR: Final = "auditor"
 Operation = Literal["READ", "WRITE", "DESCRIBE"]
 Resource = Literal["topic", "transactional_id"]
 
-#: A batch of one message, with Kafka's own overhead in it. Producers stay below with their batches.
+#: A batch as it is stored, with Kafka's own overhead in it. Producers stay below with their batches.
 MAX_MESSAGE_BYTES: Final = 1_000_000
 
 # Admission time is a function of the append time (`schemas.clock.ClockMap`), so the cluster and not the
 # writer sets it. Nothing is ever removed by age: a ledger is the proof, and a delivery waits for a recipient
 # however long it is away.
+# Batches stay as they were sent, whatever the cluster's default is. To recompress one, be it to nothing at all, a
+# server takes it apart in its heap before it looks at the size: 1 MB of lz4 then ends one of 256 MB (4.1.1, tried).
+# So `max.message.bytes` bounds what is stored and not what that expands to: no reader may expand anything.
 _KEPT: Final = {
     "message.timestamp.type": "LogAppendTime",
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    "compression.type": "producer",
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "cleanup.policy": "delete",

@@ -19,7 +19,13 @@ from deploy.errors import Missing
 from deploy.kafka import jars
 
 NEEDED = 17
-_FLAGS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+# A server that ran out of memory can live on and serve nobody; one that ends is seen and started again.
+_FLAGS = (
+    "-Xmx256m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+)
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
 

@@ -94,6 +94,7 @@ def test_partitions_and_configuration() -> None:
         config = dict(topic.config)
         assert config["message.timestamp.type"] == "LogAppendTime"
         assert config["retention.ms"] == "-1"
+        assert config["compression.type"] == "producer"  # no server takes a batch apart in its own heap
         assert (config["cleanup.policy"] == "compact") == (".lanes." in f".{topic.name}")
 
 
