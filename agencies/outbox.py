@@ -25,7 +25,7 @@ from agencies.kafka import Connection, Sender
 from agencies.sealing import ClosedRecord, Control, Sealer, content_bytes
 from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
-from schemas.clock import Clock
+from schemas.clock import MappedClock
 from schemas.frames import MAX_RECORD
 from schemas.ids import Digest
 from schemas.merkle import BATCH_LEAVES
@@ -37,6 +37,7 @@ _WINDOW_S = 0.020
 _WINDOW_BYTES = 700_000
 _QUEUE = 512
 _LOOK_S = 0.05
+_ON_THE_WAY_MS = 5000  # how long a window may take into the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class _Window:
 class Outbox:
     """Seals what is handed in, in order, and keeps it. `run` is its loop; `wake` is set when there is more to send."""
 
-    def __init__(self, store: Store, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, store: Store, sealer: Sealer, clock: MappedClock) -> None:
         self._store = store
         self._sealer = sealer
         self._clock = clock
@@ -136,11 +137,17 @@ class Outbox:
                 last += len(window.records)
 
     async def _until_signing(self) -> None:
-        """Hold everything back while our signing key has expired: the broker would refuse it, receipts too."""
-        if not self._sealer.may_sign(self._clock.now_ms()):
+        """Hold everything back while our signing key has expired, or will have before a window is in the log.
+
+        The broker judges a key when it admits, and would refuse what arrives too late, receipts too.
+        """
+        if not self._may_sign():
             log.warning("the signing key has expired: nothing is sealed until a version renews it")
-            while not self._sealer.may_sign(self._clock.now_ms()):  # noqa: ASYNC110 - domain time has no event
+            while not self._may_sign():  # noqa: ASYNC110 - domain time has no event
                 await asyncio.sleep(_LOOK_S)
+
+    def _may_sign(self) -> bool:
+        return self._sealer.may_sign(self._clock.ahead_ms(_ON_THE_WAY_MS))
 
     async def _next(self, deadline: float) -> _Item | None:
         if not self._queue.empty():

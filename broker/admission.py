@@ -71,6 +71,8 @@ class Window:
     seal: VerifiedSeal
     seal_bytes: bytes
     capsules: Mapping[Digest, bytes]
+    expired: bool
+    """The signing key was good no longer when the message was admitted: nothing new is believed of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,9 @@ def open_window(
         return (Refused.UNKNOWN_SIGNER if error.unknown_signer else Refused.BAD_SEAL), parcel
     if seal.owner != lane or seal.role is not Role.WINDOW:
         return Refused.UNKNOWN_SIGNER, parcel
-    if not version.arrangement.directory.signs(lane, at_ms):
-        return Refused.SIGNER_EXPIRED, parcel
     capsules = _capsules(parcel, lane, version.arrangement)
-    return Window(parcel, seal, parcel.seals[0], capsules), parcel
+    expired = not version.arrangement.directory.signs(lane, at_ms)
+    return Window(parcel, seal, parcel.seals[0], capsules, expired), parcel
 
 
 def _capsules(parcel: Parcel, lane: AgencyId, arrangement: Arrangement) -> dict[Digest, bytes]:
@@ -167,6 +168,8 @@ def _capsule_recipient(capsule: bytes) -> str:
 
 def verify_control(entry: ControlEntry, window: Window, domains: Domains) -> Refused | None:
     """A control message: its path, its code, and for a receipt its shape. None: it holds."""
+    if window.expired:
+        return Refused.SIGNER_EXPIRED
     leaf = control_leaf(domains, entry.code, entry.id, entry.body)
     if path_root(leaf, entry.path) != window.seal.root:
         return Refused.BAD_PATH

@@ -218,8 +218,15 @@ class _Folding:
             self._refuse(Refused.SEQUENCE_MISMATCH, place, i, envelope=envelope)
             return
         last = self._out.state.last_sequence
-        if sequence <= last:
+        if sequence <= last and not (
+            window.expired and self._out.index.sequence(sequence) != envelope.digest
+        ):
             self._repeated(sequence, envelope, place, i)
+            return
+        # A repeat of what is here is harmless. Anything else by an old key is refused and uses no number: whoever
+        # has found the key must not shut out what its owner signs with a new one
+        if window.expired:
+            self._refuse(Refused.SIGNER_EXPIRED, place, i, envelope=envelope)
             return
         if sequence > last + 1:
             self.write(Gap(self._number, place.at_ms, place.offset, i, last + 1, sequence))

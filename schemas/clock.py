@@ -122,3 +122,7 @@ class MappedClock:
 
     def now_ms(self) -> int:
         return self.map.to_domain(self._real.now_ms())
+
+    def ahead_ms(self, real_ms: int) -> int:
+        """Domain time so many real milliseconds from now, as the map has it today."""
+        return self.map.to_domain(self._real.now_ms() + real_ms)

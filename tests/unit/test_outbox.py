@@ -17,7 +17,7 @@ from agencies.sealing import Control
 from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
 from broker.lane import fold
-from schemas.clock import DAY_S, ManualClock
+from schemas.clock import DAY_S, ManualClock, MappedClock
 from schemas.codes import PortionName, SubjectCategory
 from schemas.controls import Receipt, receipt_bytes
 from schemas.envelope import RecordEntry, manifest_digest, parse_submission_entry
@@ -31,7 +31,7 @@ from tests.support.members import members
 from tests.vectors.scenes import FR, GB, IT
 
 M = members()
-CLOCK = ManualClock(NOW_MS)
+CLOCK = MappedClock(ManualClock(NOW_MS))
 FAR = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 4000  # 12 KB in UTF-8
 
 
@@ -325,15 +325,15 @@ async def test_an_expired_signing_key_holds_everything_back_until_it_is_renewed(
 ) -> None:
     until_ms = M.arrangement.directory.agency(GB).signing_until_ms
     assert until_ms is not None
-    clock = ManualClock(until_ms)
+    clock = ManualClock(until_ms - 4999)
     async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
-        box = Outbox(store, M.sealer(GB), clock)
+        box = Outbox(store, M.sealer(GB), MappedClock(clock))
         async with running(box):
             kept = await box.put(plain(1, FR))
             while "has expired" not in caplog.text:
                 await asyncio.sleep(0)
             assert not kept.done()
             assert await store.run(last_sequence) == 0
-            clock.set(until_ms - 1)
+            clock.set(until_ms - 5001)
             await asyncio.wait_for(kept, 60)
             assert await store.run(last_sequence) == 1

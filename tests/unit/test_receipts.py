@@ -31,7 +31,7 @@ from agencies.store.tables import (
     seals,
 )
 from broker.lane import fold
-from schemas.clock import ManualClock
+from schemas.clock import ManualClock, MappedClock
 from schemas.controls import NO_HEAD, Receipt, ReceiptException, parse_receipt, receipt_bytes
 from schemas.entropy import SeededEntropy
 from schemas.envelope import ControlEntry, DeliveryEntry, parse_submission_entry
@@ -240,7 +240,7 @@ async def test_the_rest_follows_without_another_delivery(
     monkeypatch.setattr("agencies.receipts._EVERY_S", 0.001)
     async with node(tmp_path) as n:
         await _fill(n, 2500, range(1, 2501))
-        box = Outbox(n.store, M.sealer(FR), ManualClock(NOW_MS))
+        box = Outbox(n.store, M.sealer(FR), MappedClock(ManualClock(NOW_MS)))
         sent = Receipts(n.store, box, ManualClock(NOW_MS), SeededEntropy(b"r"), asyncio.Event())
         loops = [asyncio.ensure_future(box.run()), asyncio.ensure_future(sent.run())]
         async with asyncio.timeout(10):
