@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from agencies.keystore import IDENTITY
 from broker.kafka import Connection, read_all
@@ -22,11 +23,11 @@ from deploy.arrangements import ArrangementSource
 from deploy.ceremony import agency_folder
 from deploy.errors import DeployError
 from deploy.pki import client_context
-from deploy.stage.evidence import Ledger, read_ledger
+from deploy.stage.evidence import Ledger, Ledgers
 from schemas.arrangement import Arrangement, ArrangementError, countersign, propose
 from schemas.clock import ClockMap
 from schemas.history import ClockChange, History, Standing, countersign_clock, is_clock, propose_clock
-from schemas.ids import AgencyId, Digest
+from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.ledger import Activation
 from schemas.topics import arrangement_topic
@@ -83,13 +84,20 @@ class Secretariat:
     reader: Connection
     prefix: str
     history: ReadyHistory
+    ledgers: Ledgers
     _heard: int = 0
-    _ledgers: dict[AgencyId, Ledger] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, bootstrap: str, tls: Path, reader_tls: Path, prefix: str, genesis: Digest) -> Secretariat:
+    def of(
+        cls, bootstrap: str, tls: Path, reader_tls: Path, prefix: str, genesis: Arrangement
+    ) -> Secretariat:
         reader = Connection(bootstrap, client_context(reader_tls))
-        return cls(bootstrap, tls, reader, prefix, ReadyHistory(genesis))
+        ledgers = Ledgers(reader, genesis.domains, genesis.directory.agency_ids, prefix)
+        return cls(bootstrap, tls, reader, prefix, ReadyHistory(genesis.digest), ledgers)
+
+    async def close(self) -> None:
+        """Let go of its clients."""
+        await self.ledgers.close()
 
     async def refresh(self) -> Standing:
         """Read what was signed so far, and return what was signed last. Raises: `ArrangementError`."""
@@ -103,48 +111,63 @@ class Secretariat:
         return self.history.current
 
     async def publish(self, data: bytes) -> Standing:
-        """Check what was signed against the history, and write it. Raises: `ArrangementError`, nothing written."""
+        """Check what was signed against the history, and write it. Raises: `ArrangementError`, nothing written.
+
+        A cluster that is away is waited for: a second copy in the log follows nothing, and changes nothing.
+        """
         standing = self.history.read(data)
+        deadline = time.monotonic() + _LIMIT_S
+        while True:
+            try:
+                await self._write(data)
+                return standing
+            except (KafkaError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise DeployError(f"what was signed cannot be published: {error}") from error
+                await asyncio.sleep(0.2)
+
+    async def _write(self, data: bytes) -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap,
             security_protocol="SSL",
             ssl_context=client_context(self.tls),
             acks="all",
             max_request_size=1_000_000,
+            request_timeout_ms=5000,
         )
-        async with asyncio.timeout(_LIMIT_S):
-            await producer.start()
-            try:
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                await producer.start()
                 sent = await producer.send_and_wait(arrangement_topic(self.prefix), data, partition=0)
-            finally:
-                await producer.stop()
+        finally:
+            await producer.stop()
         self._heard = sent.offset + 1
-        return standing
 
-    async def activations(self, lanes: Iterable[AgencyId]) -> dict[AgencyId, Activation | None]:
+    async def activations(self) -> dict[AgencyId, Activation | None]:
         """The last activation of each lane; None before its first."""
-        domains = self.history.standings[0].arrangement.domains
-        found: dict[AgencyId, Activation | None] = {}
-        for lane in lanes:
-            known = self._ledgers.get(lane)
-            ledger = await read_ledger(self.reader, domains, lane, self.prefix, known)
-            self._ledgers[lane] = ledger
-            leaves = [leaf for leaf in ledger.leaves if isinstance(leaf, Activation)]
-            found[lane] = leaves[-1] if leaves else None
-        return found
+        await self.ledgers.refresh()
+        return {lane: _last_activation(ledger) for lane, ledger in self.ledgers.by_lane.items()}
 
     async def activated(self, standing: Standing) -> None:
         """Return once every lane acts on what was signed last. Raises: `DeployError` after a minute."""
-        waiting = list(standing.arrangement.directory.agency_ids)
         wanted = (standing.arrangement.digest, standing.clock)
         deadline = time.monotonic() + _LIMIT_S
+        waiting: list[AgencyId] = []
         while True:
-            found = await self.activations(waiting)
+            found: dict[AgencyId, Activation | None] = {}
+            with contextlib.suppress(
+                KafkaError, OSError
+            ):  # a cluster that is away comes back, or the limit ends it
+                found = await self.activations()
             waiting = [lane for lane, a in found.items() if a is None or (a.arrangement, a.clock) != wanted]
-            if not waiting:
+            if found and not waiting:
                 return
             if time.monotonic() > deadline:
                 raise DeployError(
                     f"{', '.join(waiting)}: what was signed is not active after {_LIMIT_S:.0f} s"
                 )
             await asyncio.sleep(0.05)
+
+
+def _last_activation(ledger: Ledger) -> Activation | None:
+    return next((leaf for leaf in reversed(ledger.leaves) if isinstance(leaf, Activation)), None)

@@ -140,7 +140,7 @@ async def _show(folder: Path) -> None:
     async with _secretariat(folder) as office:
         await office.refresh()
         history = office.history
-        active = await office.activations(history.current.arrangement.directory.agency_ids)
+        active = await office.activations()
     console = Console()
     table = Table("version", "digest", "clock", "what it changes", title="signed", box=SIMPLE_HEAD)
     before = None
@@ -183,10 +183,14 @@ async def _secretariat(folder: Path) -> AsyncIterator[Secretariat]:
     state = read_state(run.cluster)
     if state is None or not state.running:
         raise DeployError(f"'{folder}' does not run; start it with `entente demo --keep`")
-    yield Secretariat.of(
+    office = Secretariat.of(
         state.bootstrap,
         ceremony.tls(FEDERATION),
         run.cluster / "tls" / "admin",
         run.record.prefix,
-        ceremony.arrangement.digest,
+        ceremony.arrangement,
     )
+    try:
+        yield office
+    finally:
+        await office.close()

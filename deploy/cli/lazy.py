@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 #: Command -> the module whose `app` it is. The order is the one in `entente --help`.
 COMMANDS = {
     "demo": "deploy.cli.demo",
+    "simulate": "deploy.cli.simulate",
     "arrangement": "deploy.cli.arrangement",
     "ledger": "deploy.cli.ledger",
     "doctor": "deploy.cli.doctor",

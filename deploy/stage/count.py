@@ -76,8 +76,19 @@ def operational(ledgers: Mapping[AgencyId, Ledger]) -> Counts:
     counts = Counts()
     for lane, ledger in ledgers.items():
         numbers: Counter[str] = Counter()
+        # A record that was refused without using its number (its signer's key was over) may come again and is then
+        # decided: one record, one fate.
+        decided = {
+            leaf.manifest
+            for leaf in ledger.leaves
+            if isinstance(leaf, Admitted) or (isinstance(leaf, Quarantined) and leaf.sequence is not None)
+        }
         for leaf in ledger.leaves:
             if isinstance(leaf, Quarantined):
+                if leaf.sequence is None and leaf.manifest:
+                    if leaf.manifest in decided:
+                        continue
+                    decided.add(leaf.manifest)
                 for name in leaf.active:
                     counts.add(lane, name, "quarantined")
             elif isinstance(leaf, Admitted):

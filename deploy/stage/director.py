@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.kafka import Connection
 from deploy.errors import DeployError
-from deploy.pki import client_context
+from deploy.stage.conductor import Conductor
 from deploy.stage.count import Audited, Counts, audit, operational, reasons_of
-from deploy.stage.evidence import Ledger, count_received, read_ledger, read_store
+from deploy.stage.events import Chronicle, Event, chronicle
+from deploy.stage.evidence import Ledger, count_received, read_store
 from deploy.stage.expectations import Expectation, Scene, check_all
 from deploy.stage.services import Services
 from schemas.ids import AgencyId
@@ -38,6 +38,14 @@ class Sight:
     decided: int
     delivered: dict[AgencyId, int]
     note: str = ""
+    published: dict[AgencyId, int] = field(default_factory=dict)
+    """Records of each agency that were decided or refused."""
+    withheld: dict[AgencyId, int] = field(default_factory=dict)
+    """Records of which nothing was released, by who did not get them."""
+    domain_ms: int | None = None
+    """Domain time now."""
+    events: tuple[str, ...] = ()
+    """All notable sentences so far."""
 
 
 @dataclass(slots=True)
@@ -51,6 +59,9 @@ class Report:
     recoveries: list[tuple[str, float]] = field(default_factory=list)
     roots_equal: bool = False
     first_delivery_s: float = 0.0
+    ledgers: dict[AgencyId, Ledger] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    """All that was notable, in the order of domain time."""
 
     @property
     def good(self) -> bool:
@@ -85,20 +96,47 @@ def _quantile(values: Sequence[int], q: float) -> int:
 class Director:
     """Directs one run of running services."""
 
-    def __init__(self, services: Services, progress: Progress = lambda _sight: None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        progress: Progress = lambda _sight: None,
+        conductor: Conductor | None = None,
+        more: Callable[[Scene], list[Expectation]] = lambda _scene: [],
+    ) -> None:
+        """`conductor`: moves the time of a scenario. `more`: what must hold beside what always must."""
         self._services = services
+        self._conductor = conductor
+        self._more = more
         self._progress = progress
-        self._connection = Connection(services.cluster.bootstrap, client_context(services.cluster.admin_tls))
-        self._ledgers: dict[AgencyId, Ledger] = {a: Ledger(a) for a in services.agencies}
+        self._ledgers: dict[AgencyId, Ledger] = services.secretariat.ledgers.by_lane
         self._first_delivery: float | None = None
         self._note = ""
+        self._told: list[Event] = []
+        self._chronicle = Chronicle(tells_versions=conductor is None)
+        if conductor is not None:
+            conductor.tell = self.tell
+
+    def tell(self, sentence: str) -> None:
+        """Say something notable that no ledger says; it is shown with all else that is."""
+        event = Event(self._services.now_ms(), sentence)
+        self._told.append(event)
+        self._chronicle.events.append(event)
 
     async def run(self, kills: Sequence[str] = ()) -> Report:
         """Watch to the end. `kills`: services to SIGKILL once each in the middle, in order."""
+        conducted = asyncio.ensure_future(self._conductor.run()) if self._conductor else None
+        try:
+            return await self._watch(kills, conducted)
+        finally:
+            if conducted is not None:
+                conducted.cancel()
+                await asyncio.wait([conducted])
+
+    async def _watch(self, kills: Sequence[str], conducted: "asyncio.Future[None] | None") -> Report:
         begun = time.monotonic()
         recoveries: list[tuple[str, float]] = []
         pending = list(kills)
-        planned = self._services.run.record.records
+        planned = self._services.work.records
         last, moved_at = None, time.monotonic()
         while True:
             stop_if_asked()
@@ -112,8 +150,12 @@ class Director:
             if pending and self._decided() >= due:
                 what = pending.pop(0)
                 recoveries.append((what, await self._kill(what)))
+                self.tell(f"SIGKILL {what}; deliveries went on after {recoveries[-1][1]:.1f} s")
                 continue
-            if not pending and self._decided() >= planned:
+            if conducted is not None and conducted.done():
+                conducted.result()
+            played = conducted is None or conducted.done()
+            if played and not pending and self._decided() >= planned:
                 counts, known = self._count(), operational(self._ledgers)
                 if not counts.counts.in_flight and not known.in_flight:
                     break
@@ -125,40 +167,63 @@ class Director:
 
     async def _report(self, recoveries: list[tuple[str, float]]) -> Report:
         audited, known = self._count(), operational(self._ledgers)
-        report = Report(audited, known, reasons_of(self._ledgers), recoveries=recoveries)
+        report = Report(
+            audited, known, reasons_of(self._ledgers), recoveries=recoveries, ledgers=self._ledgers
+        )
         report.first_delivery_s = self._first_delivery or 0.0
+        self._chronicle.finish()
+        report.events = chronicle(
+            self._ledgers,
+            self._services.secretariat.history.versions,
+            self._told,
+            tells_versions=self._conductor is None,
+        )
         self._say("replaying every ledger in a fresh process")
         report.roots_equal = await self._replay()
         services = self._services
-        report.expectations = check_all(
-            Scene(
-                services.source.directory,
-                self._ledgers,
-                {a: services.run.store(a) for a in services.agencies},
-                audited,
-                known,
-                report.roots_equal,
-            )
+        scene = Scene(
+            services.secretariat.history.current.arrangement.directory,
+            self._ledgers,
+            {a: services.run.store(a) for a in services.agencies},
+            audited,
+            known,
+            report.roots_equal,
         )
+        report.expectations = [*check_all(scene), *self._more(scene)]
         return report
 
     def _count(self) -> Audited:
         services = self._services
         stores = {a: read_store(services.run.store(a)) for a in services.agencies}
-        active = services.source.directory.active(time.time_ns() // 1_000_000)
+        directory = services.secretariat.history.current.arrangement.directory
+        active = directory.active(services.now_ms())
         return audit(self._ledgers, stores, active)
 
     async def _look(self) -> tuple[int, int]:
         """Read what is new; a number that changes with everything that happens."""
-        domains = self._services.ceremony.arrangement.domains
-        for lane, ledger in self._ledgers.items():
-            await read_ledger(self._connection, domains, lane, self._services.run.record.prefix, ledger)
+        secretariat = self._services.secretariat
+        await secretariat.ledgers.refresh()
+        self._chronicle.feed(self._ledgers, secretariat.history.versions)
+        if self._chronicle.waiting:  # for a version that others than this process had signed
+            await secretariat.refresh()
         self._say(self._note)
         return sum(len(g.leaves) for g in self._ledgers.values()), sum(self._delivered().values())
 
     def _say(self, note: str) -> None:
-        planned = self._services.run.record.records
-        self._progress(Sight(planned, self._decided(), self._delivered(), note))
+        services, seen, delivered = self._services, self._chronicle, self._delivered()
+        agencies = [agency.id for agency in services.source.directory.agencies]
+        self._progress(
+            Sight(
+                services.work.records,
+                self._decided(),
+                {a: delivered[a] for a in agencies},
+                note,
+                {a: seen.published[a] for a in agencies},
+                {a: seen.withheld[a] for a in agencies},
+                services.now_ms(),
+                tuple(map(str, seen.events)),
+            )
+        )
 
     def _decided(self) -> int:
         return sum(
@@ -191,7 +256,7 @@ class Director:
         raise DeployError(f"nothing was delivered within {_STILL_LIMIT:.0f} s of the restart of {what}")
 
     def _finished(self) -> bool:
-        return self._decided() >= self._services.run.record.records and not self._count().counts.in_flight
+        return self._decided() >= self._services.work.records and not self._count().counts.in_flight
 
     async def _replay(self) -> bool:
         """`entente ledger audit` in a process of its own, with another hash seed."""

@@ -3,14 +3,15 @@
 Nothing here trusts a counter that the code under test keeps. Stores are opened read-only.
 """
 
+import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.kafka import Connection, read_all
+from broker.kafka import Connection, Reader, read_all
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -28,31 +29,74 @@ class Ledger:
     rulings: dict[Digest, Ruling] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
     """Every entry, rulings included, in ledger order; repeats of a leaf are dropped by number."""
-    next_offset: int = 0
 
 
-async def read_ledger(
-    connection: Connection, domains: Domains, lane: AgencyId, prefix: str, known: Ledger | None = None
-) -> Ledger:
-    """The ledger, or what is new since `known`, which is extended."""
-    ledger = known or Ledger(lane)
-    async for message, _ in read_all(connection, ledger_topic(lane, prefix), start=ledger.next_offset):
-        ledger.next_offset = message.offset + 1
-        parcel = parse_parcel(message.value)
-        number = parcel.first
-        for data in parcel.entries:
-            entry = parse_ledger_entry(data)
-            if isinstance(entry, LeafEntry):
-                if number >= len(ledger.leaves):  # every reader drops what it already has
-                    ledger.leaves.append(parse_leaf(entry.leaf))
-                    ledger.entries.append(data)
-                number += 1
-            else:
-                digest = ruling_digest(domains, entry.ruling)
-                if digest not in ledger.rulings:
-                    ledger.rulings[digest] = parse_ruling(entry.ruling)
-                    ledger.entries.append(data)
+async def read_ledger(connection: Connection, domains: Domains, lane: AgencyId, prefix: str) -> Ledger:
+    """The ledger as it is committed now."""
+    ledger = Ledger(lane)
+    async for message, _ in read_all(connection, ledger_topic(lane, prefix)):
+        _take_in(ledger, message.value, domains)
     return ledger
+
+
+def _take_in(ledger: Ledger, value: bytes, domains: Domains) -> None:
+    parcel = parse_parcel(value)
+    number = parcel.first
+    for data in parcel.entries:
+        entry = parse_ledger_entry(data)
+        if isinstance(entry, LeafEntry):
+            if number >= len(ledger.leaves):  # every reader drops what it already has
+                ledger.leaves.append(parse_leaf(entry.leaf))
+                ledger.entries.append(data)
+            number += 1
+        else:
+            digest = ruling_digest(domains, entry.ruling)
+            if digest not in ledger.rulings:
+                ledger.rulings[digest] = parse_ruling(entry.ruling)
+                ledger.entries.append(data)
+
+
+class Ledgers:
+    """All ledgers of a running federation, read on by one client. It is made anew after an outage."""
+
+    def __init__(
+        self, connection: Connection, domains: Domains, lanes: Iterable[AgencyId], prefix: str
+    ) -> None:
+        self._connection = connection
+        self._domains = domains
+        self._topics = {ledger_topic(lane, prefix): lane for lane in lanes}
+        self._positions = dict.fromkeys(self._topics, 0)
+        self._reader: Reader | None = None
+        self._reading = asyncio.Lock()
+        self.by_lane = {lane: Ledger(lane) for lane in self._topics.values()}
+
+    async def refresh(self) -> None:
+        """Read on to what is committed now. Raises: what the client raises; the next call begins anew."""
+        async with self._reading:
+            try:
+                await self._read()
+            except BaseException:
+                await self.close()
+                raise
+
+    async def _read(self) -> None:
+        if self._reader is None:
+            self._reader = Reader(self._connection, fetch_wait_ms=10)
+            await self._reader.start()
+            self._reader.assign({(topic, 0): at for topic, at in self._positions.items()})
+        ends = await self._reader.ends((topic, 0) for topic in self._topics)
+        while any(self._positions[topic] < end for (topic, _), end in ends.items()):
+            for topic, messages in (await self._reader.poll(50, 1000)).items():
+                for message, _ in messages:
+                    _take_in(self.by_lane[self._topics[topic]], message.value, self._domains)
+            for topic in self._topics:  # past the marks of transactions too, which are no messages
+                self._positions[topic] = await self._reader.position(topic, 0)
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class RunRecord(Model):
     """What is needed to open a run again."""
 
     arrangement: str
+    scenario: str = ""
+    """Name of the scenario; empty for a plan."""
     seed: int
     records: int
     prefix: str = ""

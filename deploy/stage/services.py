@@ -8,42 +8,37 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from aiokafka import AIOKafkaProducer
 
 from deploy.arrangements import ArrangementSource
 from deploy.ceremony import Ceremony, hold_ceremony
 from deploy.errors import StartFailed
 from deploy.kafka.cluster import Cluster
-from deploy.pki import Authority, client_context
+from deploy.pki import Authority
 from deploy.processes import Child
+from deploy.secretariat import (
+    Secretariat,
+    countersigned,
+    propose_change,
+    propose_version,
+    read_identities,
+)
 from deploy.stage.run import Run
+from deploy.stage.work import Work
 from deploy.topics import apply_topics
-from schemas.directory import Directory
+from schemas.clock import ClockMap
+from schemas.history import Standing
 from schemas.ids import AgencyId
-from schemas.topics import FEDERATION, arrangement_topic
+from schemas.topics import FEDERATION
 
 _READY_LIMIT = 60.0
 
-#: How many of a hundred records each role publishes, relative to the others.
-_WEIGHTS = {"source_state": 2, "platform": 1}
-
 Step = Callable[[str, float], None]
-
-
-def shares(directory: Directory, records: int) -> dict[AgencyId, int]:
-    """How many of a run's records each agency publishes; the sum is exact."""
-    weights = {a: _WEIGHTS.get(directory.agency(a).role, 6) for a in directory.agency_ids}
-    total = sum(weights.values())
-    counts = {a: records * w // total for a, w in weights.items()}
-    for agency in sorted(weights, key=lambda a: -weights[a])[: records - sum(counts.values())]:
-        counts[agency] += 1
-    return counts
 
 
 class Services:
@@ -53,15 +48,15 @@ class Services:
         self,
         run: Run,
         source: ArrangementSource,
+        work: Work,
         *,
         isolate: bool = False,
-        per_second: float | None = None,
         on_step: Step = lambda _name, _seconds: None,
     ) -> None:
         self.run = run
         self.source = source
         self._isolate = isolate
-        self._per_second = per_second
+        self.work = work
         self._on_step = on_step
         self._stack = AsyncExitStack()
         self._ceremony: Ceremony | None = None
@@ -77,6 +72,17 @@ class Services:
     def ceremony(self) -> Ceremony:
         assert self._ceremony is not None
         return self._ceremony
+
+    @cached_property
+    def secretariat(self) -> Secretariat:
+        """Publishes what members sign while the run goes on."""
+        return Secretariat.of(
+            self.cluster.bootstrap,
+            self.ceremony.tls(FEDERATION),
+            self.cluster.admin_tls,
+            self.run.record.prefix,
+            self.ceremony.arrangement,
+        )
 
     async def __aenter__(self) -> Self:
         try:
@@ -107,7 +113,10 @@ class Services:
             shards=len(self.source.directory.shards),
             prefix=self.run.record.prefix,
         )
-        await self._publish_genesis()
+        self._stack.push_async_callback(self.secretariat.close)
+        await self.secretariat.publish(self.ceremony.genesis)
+        if self.work.clock is not None:
+            await self.change_clock(self.work.clock)
         begun = self._done("topics and rights", begun)
         self._stack.push_async_callback(self._stop_children)
         self._commands = {"broker": self._broker(), **self._hosts()}
@@ -121,21 +130,27 @@ class Services:
         self._on_step(name, now - begun)
         return now
 
-    async def _publish_genesis(self) -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.cluster.bootstrap,
-            security_protocol="SSL",
-            ssl_context=client_context(self.ceremony.tls(FEDERATION)),
-            acks="all",
+    async def change_clock(self, clock: ClockMap) -> Standing:
+        """Let as many members sign the clock as must, and publish it; lanes act on it a moment later."""
+        return await self._sign(propose_change(self.secretariat.history, clock))
+
+    async def change_arrangement(
+        self, source: ArrangementSource, signed_by: Sequence[AgencyId] = ()
+    ) -> Standing:
+        """Let members sign a new version, and publish it. Raises: `ArrangementError` if too few of them do."""
+        return await self._sign(
+            propose_version(self.secretariat.history.current.arrangement, source), signed_by
         )
-        async with asyncio.timeout(_READY_LIMIT):
-            await producer.start()
-            try:
-                await producer.send_and_wait(
-                    arrangement_topic(self.run.record.prefix), self.ceremony.genesis, partition=0
-                )
-            finally:
-                await producer.stop()
+
+    async def _sign(self, data: bytes, signed_by: Sequence[AgencyId] = ()) -> Standing:
+        current = self.secretariat.history.current.arrangement
+        signers = signed_by or self.agencies[: current.body.threshold]
+        identities = read_identities(self.run.folder, signers)
+        return await self.secretariat.publish(countersigned(data, current, identities))
+
+    def now_ms(self) -> int:
+        """Domain time, as the clock has it that was signed last."""
+        return self.secretariat.history.current.clock.to_domain(time.time_ns() // 1_000_000)
 
     def _settings(self, name: str, content: dict[str, object]) -> Path:
         path = self.run.folder / f"{name}.json"
@@ -168,13 +183,11 @@ class Services:
         }
 
     def _node(self, agency: AgencyId) -> dict[str, object]:
-        share = shares(self.source.directory, self.run.record.records)[agency]
-        rate = self._per_second and self._per_second * share / max(1, self.run.record.records)
         return {
             "agency": agency,
             "keys": str((self.ceremony.agency(agency) / "keys").absolute()),
             "store": f"sqlite:///{self.run.store(agency)}",
-            "plan": {"seed": self.run.record.seed, "records": share, "per_second": rate or None},
+            **self.work.settings(agency, self.ceremony.agency(agency)),
         }
 
     def _boot(self, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from agencies.simulation.plan import planned_draft
 from broker.policy import Engine
 from broker.versions import make_version
-from deploy.stage.services import shares
+from deploy.stage.work import shares
 from schemas.clock import ManualClock
 from schemas.codes import Kind, PortionName
 from schemas.entropy import SystemEntropy

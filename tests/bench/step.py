@@ -33,7 +33,7 @@ from broker.shard import take
 from broker.step import build_step
 from deploy.kafka.cluster import Cluster
 from deploy.pki import client_context
-from deploy.stage.services import shares
+from deploy.stage.work import shares
 from deploy.topics import apply_topics
 from schemas.clock import IDENTITY_CLOCK, ManualClock
 from schemas.entropy import SystemEntropy
@@ -126,7 +126,7 @@ class Source:
     def take(self) -> Taken:
         """What one step takes, by the shard's own rule."""
         self._refill()
-        return take(self._backlog)
+        return take(self._backlog, {})
 
     def _refill(self) -> None:
         for lane, queue in self._backlog.items():
@@ -191,7 +191,8 @@ class Broker:
         self._done(folds, self._lanes)
 
     def _done(self, folds: Sequence[Folded], lanes: dict[AgencyId, Lane]) -> None:
-        self._index.store([(f.lane, f.state.ledger.size, f.index) for f in folds])
+        before = {f.lane: lanes[f.lane].state.ledger.size for f in folds}
+        self._index.store([(f.lane, before[f.lane], f.state.ledger.size, f.index) for f in folds])
         for folded in folds:
             apply(lanes[folded.lane], folded)
 

@@ -31,7 +31,7 @@ PACE = 8.0
 
 def office(live: Live) -> Secretariat:
     return Secretariat.of(
-        live.bootstrap, live.ceremony.tls(FEDERATION), live.admin_tls, live.prefix, live.arrangement.digest
+        live.bootstrap, live.ceremony.tls(FEDERATION), live.admin_tls, live.prefix, live.arrangement
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from deploy.stage.director import Director, Sight
 from deploy.stage.run import Run, RunRecord
 from deploy.stage.services import Services
+from deploy.stage.work import PlanWork
 from tests.integration.live import shipped
 
 RECORDS = 500
@@ -22,13 +23,13 @@ RATE = 25.0  # records a second: slow, so that the kills fall inside the run
 async def test_kills_change_nothing(kills: list[str], tmp_path: Path) -> None:
     record = RunRecord(arrangement="g7-small", seed=len(kills), records=RECORDS)
     run = Run.create(tmp_path / "run", record)
-    decided_at: dict[str, int] = {}
+    source, decided_at = shipped(), dict[str, int]()
 
     def watch(sight: Sight) -> None:
         if sight.note.startswith("SIGKILL "):
             decided_at.setdefault(sight.note.removeprefix("SIGKILL "), sight.decided)
 
-    async with Services(run, shipped(), per_second=RATE) as services:
+    async with Services(run, source, PlanWork(source.directory, len(kills), RECORDS, RATE)) as services:
         report = await Director(services, watch).run(kills)
     # The first kill fell into the middle; where later ones fall depends on how fast recovery was.
     assert list(decided_at) == kills
