@@ -33,7 +33,7 @@ from schemas.verdicts import Alarm, Unopened
 
 log = logging.getLogger("entente.agencies.receipts")
 
-_EVERY_S = 1.0
+_EVERY_S = 2.0
 _MISSING = Alarm.CHAIN_BREAK
 _MOST_EXCEPTIONS = 1_000
 """A receipt could list 4096, but the body of a control message has 64 KiB, and a reason up to 40 characters."""
@@ -104,7 +104,7 @@ class Receipts:
                     ControlCode.RECEIPT, new_record_id(self._clock, self._entropy), receipt_bytes(receipt)
                 )
                 await (await self._outbox.put_receipt(Receipted(control, receipt.lane, receipt.upto)))
-            await asyncio.sleep(_EVERY_S)  # the promised rate; a second's deliveries share a receipt
+            await asyncio.sleep(_EVERY_S)  # what is delivered meanwhile shares a receipt
             if not owed:  # else a receipt may have ended early
                 await self._stored.wait()
             self._stored.clear()

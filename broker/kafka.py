@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,15 +228,26 @@ async def read_all(
     connection: Connection, topic: str, partition: int = 0, start: int | None = None
 ) -> AsyncIterator[tuple[SourceMessage, bytes | None]]:
     """Every committed message of a partition that is there now, from `start` or its beginning."""
+    async for _, message, key in read_many(connection, {(topic, partition): start or 0}):
+        yield message, key
+
+
+async def read_many(
+    connection: Connection, starts: Mapping[tuple[str, int], int]
+) -> AsyncIterator[tuple[str, SourceMessage, bytes | None]]:
+    """Every committed message that is there now in partitions of different topics, from an offset each.
+
+    Yields topic, message and key; in order within a topic.
+    """
     reader = Reader(connection, fetch_wait_ms=10)
     await reader.start()
     try:
-        begin = await reader.start_of(topic, partition)
-        end = (await reader.ends([(topic, partition)]))[topic, partition]
-        reader.assign({(topic, partition): max(begin, start or 0)})
-        while await reader.position(topic, partition) < end:
-            for messages in (await reader.poll(200, 1000)).values():
-                for message in messages:
-                    yield message
+        ends = await reader.ends(starts)
+        reader.assign({place: max(await reader.start_of(*place), start) for place, start in starts.items()})
+        unread = set(starts)
+        while unread := {place for place in unread if await reader.position(*place) < ends[place]}:
+            for topic, messages in (await reader.poll(200, 1000)).items():
+                for message, key in messages:
+                    yield topic, message, key
     finally:
         await reader.stop()

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections import ChainMap, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ log = logging.getLogger("entente.broker.shard")
 _STEP_LIMIT_S = 6.0  # less than the transaction timeout of 10 s
 _STEP_BYTES = 1_500_000
 _STEP_MESSAGES = 64  # of one lane: many small messages can make more leaves than their bytes tell
+_PAUSE_S = 0.25
 _BACKLOG_BYTES = 2 * _STEP_BYTES  # of one lane; what is over it waits in the cluster
 _TRIES = 3
 
@@ -136,8 +138,12 @@ class Shard:
                     while True:
                         stop_if_asked()
                         if await self._poll():
+                            begun = time.monotonic()
                             await self._step()
                             failures.clear()
+                            # A transaction costs by the partition and not by the record: when it was slow, let
+                            # what arrives meanwhile share the next one.
+                            await asyncio.sleep(min(time.monotonic() - begun, _PAUSE_S))
                         await self._activate()
                 except (Zombie, HungTransaction, Stuck, ArrangementError):
                     raise

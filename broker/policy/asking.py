@@ -1,7 +1,8 @@
 """Asking Cedar about one portion for many recipients, and reading what it says: whatever goes wrong denies.
 
-- Recipients that no rule can tell apart but by name are asked about once; those that rules or the label
-  name are asked about one by one.
+- An answer rests on what the rules read and on nothing else, so it is remembered by that: what is read of the
+  portion, what is read of the recipient, and of a set in the label that rules only ask `principal in` for, whether
+  the recipient is in it. Recipients that no rule can tell apart share an answer; whom a rule names has its own.
 - A denial for an error reads `forbid` with no rules, which no satisfied rule can give. Cedar itself skips a
   forbid that fails and lets a permit stand.
 - The entities go in as text: a handle parsed before would not be held against the schema (tried).
@@ -11,16 +12,16 @@ Infrastructure is no verdict: `MemoryError` and its like pass through.
 
 import json
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from typing import Final, NamedTuple
 
 import cedarpy
 
-from broker.policy.entities import CONTEXT, PORTION, Portion, attributes
+from broker.policy.entities import CONTEXT, PORTION, Portion, attributes, values
 from broker.policy.loader import Policy
+from broker.policy.memory import Recent
 from broker.policy.roster import Recipient
 from schemas.ids import RuleId
-from schemas.labels import home_of
 from schemas.verdicts import Effect
 
 BATCH: Final = 64
@@ -41,23 +42,51 @@ DENIED: Final = Answer(Effect.FORBID, ())
 """The answer when the rules could not be asked, or one of them failed."""
 
 
-def ask(policy: Policy, recipients: Sequence[Recipient], portion: Portion, at_ms: int) -> list[Answer]:
-    """The rules' answers in the order of the recipients, each class of equals asked once."""
-    named = {*policy.reads.agencies, *portion.routing.agencies}
-    named.update(home_of(officer) for officer in portion.routing.officers)
-    classes: list[Hashable] = [r.agency if r.agency in named else r.likeness for r in recipients]
-    asked: dict[Hashable, Recipient] = {}
-    for of_class, recipient in zip(classes, recipients, strict=True):
-        asked.setdefault(of_class, recipient)
-    answers: dict[Hashable, Answer] = {}
-    pending = list(asked.items())
-    for start in range(0, len(pending), BATCH):
-        if start:
-            time.sleep(0)  # the engine holds the interpreter during a call; others may run between two
-        batch = pending[start : start + BATCH]
-        found = _batch(policy, [r for _, r in batch], portion, at_ms)
-        answers.update(zip((of_class for of_class, _ in batch), found, strict=True))
-    return [answers[of_class] for of_class in classes]
+class Asker:
+    """Asks one policy, and remembers its answers. Not for use by several threads at once."""
+
+    def __init__(self, policy: Policy, remembered: int) -> None:
+        self._policy = policy
+        self._plain = tuple(sorted(policy.reads.plain))
+        self._related = tuple(sorted(policy.reads.resource - policy.reads.plain))
+        self._answers: Recent[Hashable, Answer] = Recent(remembered)
+
+    def ask(
+        self, recipients: Sequence[Recipient], portion: Portion, truths: Hashable, at_ms: int
+    ) -> list[Answer]:
+        """The rules' answers in the order of the recipients.
+
+        `truths`: what the comparisons with the instant come to; `at_ms` counts in no other way.
+        """
+        read = (values(PORTION, self._plain, portion), truths)
+        sets = values(PORTION, self._related, portion)
+        keys = [(self._who(r), read, tuple([_within(r, of) for of in sets])) for r in recipients]
+        found: dict[Hashable, Answer | None] = {key: self._answers.get(key) for key in keys}
+        pending = {
+            key: recipient for key, recipient in zip(keys, recipients, strict=True) if found[key] is None
+        }
+        asked = list(pending.items())
+        for start in range(0, len(asked), BATCH):
+            if start:
+                time.sleep(0)  # the engine holds the interpreter during a call; others may run between two
+            batch = asked[start : start + BATCH]
+            answers = _batch(self._policy, [r for _, r in batch], portion, at_ms)
+            for (key, _), answer in zip(batch, answers, strict=True):
+                found[key] = answer
+                self._answers.put(key, answer)
+        return [found[key] or DENIED for key in keys]
+
+    def _who(self, recipient: Recipient) -> Hashable:
+        reads = self._policy.reads
+        alone = reads.identity or recipient.agency in reads.agencies
+        return (recipient.agency if alone else None, recipient.likeness)
+
+
+def _within(recipient: Recipient, of: Hashable) -> bool:
+    """What Cedar says of `principal in` a set: the agency is a member, or a community that it is in is one."""
+    return isinstance(of, Set) and (
+        recipient.agency in of or any(community in of for community in recipient.communities)
+    )
 
 
 def _batch(policy: Policy, recipients: list[Recipient], portion: Portion, at_ms: int) -> list[Answer]:

@@ -1,7 +1,7 @@
 """What a policy reads: the ground for the ruling's key, for classes of recipients, and for proofs.
 
 - A comparison with `context.at` is a `Moment`; the key holds its truth, never the instant itself.
-- `agencies` are those that rules name; the engine asks about each of them alone.
+- `agencies` are those that rules name; an answer for one of them holds for nobody else.
 """
 
 from dataclasses import dataclass
@@ -47,10 +47,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Attributes by variable, comparisons with the instant, and the ids that stand in the rules."""
+    """Attributes by variable, comparisons with the instant, and the ids that stand in the rules.
+
+    `plain`: attributes of the resource of which more is read than whether the principal is in them; of all others in
+    `resource` that truth is all that counts. `identity`: some rule looks at the principal itself in yet another way.
+    """
 
     principal: frozenset[str] = frozenset()
     resource: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
+    identity: bool = False
     moments: frozenset[Moment] = frozenset()
     agencies: frozenset[str] = frozenset()
     communities: frozenset[str] = frozenset()
@@ -59,6 +65,8 @@ class Reads:
         return Reads(
             self.principal | other.principal,
             self.resource | other.resource,
+            self.plain | other.plain,
+            self.identity or other.identity,
             self.moments | other.moments,
             self.agencies | other.agencies,
             self.communities | other.communities,

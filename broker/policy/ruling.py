@@ -8,15 +8,15 @@
 - A hit is a look-up by the label itself; behind it, labels that differ in nothing that is read share a key.
 """
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from broker.policy.asking import DENIED, ask
+from broker.policy.asking import DENIED, Asker
 from broker.policy.entities import PORTION, Portion, expressible, values
 from broker.policy.instants import FIRST_MS, LAST_MS
 from broker.policy.loader import Policy
+from broker.policy.memory import Recent
 from broker.policy.reads import Moment
 from broker.policy.roster import Roster
 from schemas.canonical import Domains
@@ -32,9 +32,6 @@ from schemas.verdicts import Verdict
 _VERDICTS: Final = 1_000_000
 """How many verdicts are remembered at most: some 150 MB."""
 
-_K = TypeVar("_K", bound=Hashable)
-_V = TypeVar("_V")
-
 
 @dataclass(slots=True)
 class Stats:
@@ -48,26 +45,6 @@ class Stats:
     def hit_rate(self) -> float:
         asked = self.hits + self.misses
         return self.hits / asked if asked else 0.0
-
-
-class _Recent(Generic[_K, _V]):
-    """A mapping that forgets what was not asked for longest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[_K, _V] = OrderedDict()
-
-    def get(self, key: _K) -> _V | None:
-        found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-        return found
-
-    def put(self, key: _K, value: _V) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
 
 
 Answered = tuple[Digest, bytes, Ruling]
@@ -107,9 +84,10 @@ class Engine:
         self._declared = frozenset(policy.schema.attributes["principal"])
         self._portion_read = tuple(sorted(policy.reads.resource))
         self._moments = sorted(policy.reads.moments, key=lambda m: (m.order, m.attribute or "", m.literal_ms))
-        self._by_label: _Recent[_Asked, tuple[int, int, Answered]] = _Recent(remembered)
-        self._by_key: _Recent[Hashable, Answered] = _Recent(remembered)
-        self._rosters: _Recent[int, Roster] = _Recent(16)
+        self._by_label: Recent[_Asked, tuple[int, int, Answered]] = Recent(remembered)
+        self._by_key: Recent[Hashable, Answered] = Recent(remembered)
+        self._asker = Asker(policy, _VERDICTS // 4)
+        self._rosters: Recent[int, Roster] = Recent(16)
 
     def rule(
         self,
@@ -207,7 +185,8 @@ class Engine:
         if question.portion is None:
             answers = [DENIED] * len(recipients)
         else:
-            answers = ask(self._policy, recipients, question.portion, question.at_ms)
+            truths = tuple(self._truths(question.portion, question.at_ms))
+            answers = self._asker.ask(recipients, question.portion, truths, question.at_ms)
         self.stats.errors += DENIED in answers
         handling = question.label.handling
         verdicts = tuple(

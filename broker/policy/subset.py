@@ -137,6 +137,7 @@ class Checker:
                 datetime_literal_ms(expr)
                 return DATETIME
             case pst.Var(name="principal"):
+                self._note(Reads(identity=True))
                 return Type("Agency")
             case pst.Set(elements=elements):
                 return self._set(elements)
@@ -167,6 +168,10 @@ class Checker:
                 right=right,
             ):
                 self._compare(order, left, right)
+                return BOOL
+            case pst.BinaryOp(op="contains", left=left, right=right) if right == pst.Var("principal"):
+                if self._membership(left) != Type("Agency", is_set=True):
+                    raise OutsideSubset("contains(principal) on something else than a set of agencies")
                 return BOOL
             case pst.BinaryOp(op="contains", left=left, right=right):
                 members = self._type(left)
@@ -215,6 +220,18 @@ class Checker:
             case _:
                 raise OutsideSubset(f"attribute '.{expr.attr}' of {_name(expr.base)}")
 
+    def _membership(self, expr: pst.Expr) -> Type:
+        """The type of what the principal may be in; of a resource's attribute nothing else is read here."""
+        match expr:
+            case pst.GetAttr(base=pst.Var(name="resource"), attr=attr):
+                declared = self.schema.type_of("resource", attr)
+                if declared is None:
+                    raise OutsideSubset(f"the unknown attribute 'resource.{attr}'")
+                self._note(Reads(resource=frozenset({attr})))
+                return declared.type
+            case _:
+                return self._type(expr)
+
     def _has(self, expr: pst.HasAttr) -> Type:
         match expr:
             case pst.HasAttr(base=pst.Var(name="principal" | "resource" as name), attrs=(attr,)):
@@ -231,7 +248,7 @@ class Checker:
         if variable == "principal":
             self._note(Reads(principal=frozenset({attr})))
         elif variable == "resource":
-            self._note(Reads(resource=frozenset({attr})))
+            self._note(Reads(resource=frozenset({attr}), plain=frozenset({attr})))
         else:
             # Whoever adds an attribute to the context must also say what of it the ruling's key holds.
             raise OutsideSubset(f"'context.{attr}'; of the context only 'at' is read")
@@ -260,6 +277,11 @@ class Checker:
         for one, other, turned in ((left, right, order), (right, left, MIRRORED[order])):
             if _is_at(one):
                 self._moment(turned, other)
+                return
+        for one, other in ((left, right), (right, left)):
+            # Whom a rule names is asked about alone, and the originator is nobody's recipient.
+            if one == pst.Var("principal") and order in ("eq", "not_eq") and _names_one(other):
+                self._expect(other, Type("Agency"), order)
                 return
         found = self._type(left)
         self._expect(right, found, order)
@@ -296,7 +318,7 @@ class Checker:
             case pst.EntityLit() | pst.Set():
                 found = self._type(right)
             case pst.GetAttr():
-                found = self._type(right)
+                found = self._membership(right)
                 if not found.is_set:
                     raise OutsideSubset("'principal in' an attribute that is no set")
             case _:
@@ -305,6 +327,10 @@ class Checker:
                 )
         if found.name not in ("Agency", "Community"):
             raise OutsideSubset(f"'principal in' {found}: agencies are in communities only")
+
+
+def _names_one(expr: pst.Expr) -> bool:
+    return isinstance(expr, pst.EntityLit) or expr == pst.GetAttr(pst.Var("resource"), "originator")
 
 
 def datetime_literal_ms(expr: pst.Expr) -> int:

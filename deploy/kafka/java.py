@@ -19,10 +19,11 @@ from deploy.errors import Missing
 from deploy.kafka import jars
 
 NEEDED = 17
-# A server that ran out of memory can live on and serve nobody; one that ends is seen and started again.
+# The serial collector, since a small heap on a shared machine gains nothing by threads of its own. A server that ran
+# out of memory can live on and serve nobody; one that ends is seen and started again.
 _FLAGS = (
     "-Xmx256m",
-    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
 )

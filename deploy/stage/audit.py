@@ -4,22 +4,27 @@ Compared: ledger entries in order, the root and size in the lane's state, every 
 deliver topics, and the chain heads. Batches are cut anew at random, and the process has another hash seed.
 """
 
+import asyncio
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
 
-from broker.kafka import Connection, read_all
+from broker.admission import SourceMessage
+from broker.kafka import Connection, read_all, read_many
 from broker.replay import Replayed, replay
 from broker.step import Restored, restore
 from broker.versions import ReadyHistory, Versions
-from deploy.stage.evidence import Ledger, read_ledger
+from deploy.stage.evidence import Ledger, Ledgers
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.certificate import certificate_digest, parse_certificate
 from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
-from schemas.ids import AgencyId
+from schemas.ids import AgencyId, Digest
 from schemas.ledger import Activation, entry_bytes
 from schemas.topics import arrangement_topic, deliver_topic, lanes_topic, submit_topic
 
@@ -43,32 +48,66 @@ async def audit_lanes(
     connection: Connection, arrangement: Arrangement, prefix: str, seed: int
 ) -> list[LaneAudit]:
     """Audit every lane of the federation whose genesis this is, under all that was signed since."""
-    versions = await _versions(connection, arrangement, prefix)
     directory, domains = arrangement.directory, arrangement.domains
+    signed = [m.value async for m, _ in read_all(connection, arrangement_topic(prefix))]
     states: dict[AgencyId, Restored] = {}
     for shard in directory.shards:
         topic = lanes_topic(shard, prefix)
         states |= restore([(key or b"", m.value) async for m, key in read_all(connection, topic)])
     delivered = await _certificates(connection, arrangement, prefix)
+    ledgers = Ledgers(connection, domains, directory.agency_ids, prefix)
+    try:
+        await ledgers.refresh()
+    finally:
+        await ledgers.close()
+    submitted = await _submissions(connection, states, prefix)
+    work = [
+        _Work(
+            arrangement.digest,
+            tuple(signed),
+            lane,
+            submitted[lane],
+            [leaf for leaf in ledgers.by_lane[lane].leaves if isinstance(leaf, Activation)],
+            f"{seed}/{lane}",
+        )
+        for lane in directory.agency_ids
+    ]
+    # Lanes do not depend on one another, so each processor replays its share, in a process that knows nothing yet.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        replays = await asyncio.gather(
+            *(asyncio.get_running_loop().run_in_executor(processes, _replayed, one) for one in work)
+        )
     audits = []
-    for lane in directory.agency_ids:
-        ledger = await read_ledger(connection, domains, lane, prefix)
-        state = states[lane].state
-        topic = submit_topic(lane, prefix)
-        messages = [m async for m, _ in read_all(connection, topic) if m.offset < state.next_offset]
-        activations = [leaf for leaf in ledger.leaves if isinstance(leaf, Activation)]
-        replayed = replay(lane, messages, activations, versions, _cuts(random.Random(f"{seed}/{lane}")))
+    for lane, replayed in zip(directory.agency_ids, replays, strict=True):
         mine = {r: [c for o, c in certificates if o == lane] for r, certificates in delivered.items()}
-        audits.append(_compare(lane, replayed, ledger, states[lane], mine, domains))
+        audits.append(_compare(lane, replayed, ledgers.by_lane[lane], states[lane], mine, domains))
     return audits
 
 
-async def _versions(connection: Connection, genesis: Arrangement, prefix: str) -> Versions:
-    """Every version that holds or held, with its rules."""
-    history = ReadyHistory(genesis.digest)
-    async for message, _ in read_all(connection, arrangement_topic(prefix)):
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a replay of one lane needs, and nothing more."""
+
+    genesis: Digest
+    signed: tuple[bytes, ...]
+    lane: AgencyId
+    messages: list[SourceMessage]
+    activations: list[Activation]
+    cuts: str
+
+
+def _replayed(work: _Work) -> Replayed:
+    """One lane, replayed from its log, in cuts of its own."""
+    versions = _versions(work.genesis, work.signed)
+    return replay(work.lane, work.messages, work.activations, versions, _cuts(random.Random(work.cuts)))
+
+
+@lru_cache(1)
+def _versions(genesis: Digest, signed: tuple[bytes, ...]) -> Versions:
+    history = ReadyHistory(genesis)
+    for data in signed:
         with contextlib.suppress(ArrangementError):  # what the broker refused holds in no lane
-            history.read(message.value)
+            history.read(data)
     return history.ready
 
 
@@ -77,19 +116,32 @@ def _cuts(random_source: random.Random) -> Iterator[int]:
         yield random_source.randint(1, 9)
 
 
+async def _submissions(
+    connection: Connection, states: Mapping[AgencyId, Restored], prefix: str
+) -> dict[AgencyId, list[SourceMessage]]:
+    """What each lane has decided on, in the order of its log."""
+    topics = {submit_topic(lane, prefix): lane for lane in states}
+    found: dict[AgencyId, list[SourceMessage]] = {lane: [] for lane in states}
+    async for topic, message, _ in read_many(connection, {(topic, 0): 0 for topic in topics}):
+        lane = topics[topic]
+        if message.offset < states[lane].state.next_offset:
+            found[lane].append(message)
+    return found
+
+
 async def _certificates(
     connection: Connection, arrangement: Arrangement, prefix: str
 ) -> dict[AgencyId, list[tuple[str, bytes]]]:
     """(originator, certificate) of every committed delivery, by recipient, in order."""
+    topics = {deliver_topic(recipient, prefix): recipient for recipient in arrangement.directory.agency_ids}
     out: dict[AgencyId, list[tuple[str, bytes]]] = {}
-    for recipient in arrangement.directory.agency_ids:
-        for shard in arrangement.directory.shards:
-            async for message, _ in read_all(connection, deliver_topic(recipient, prefix), shard):
-                for data in parse_parcel(message.value).entries:
-                    entry = parse_deliver_entry(data)
-                    if isinstance(entry, DeliveryEntry):
-                        originator = parse_certificate(entry.certificate).originator
-                        out.setdefault(recipient, []).append((originator, entry.certificate))
+    for shard in arrangement.directory.shards:
+        async for topic, message, _ in read_many(connection, {(topic, shard): 0 for topic in topics}):
+            for data in parse_parcel(message.value).entries:
+                entry = parse_deliver_entry(data)
+                if isinstance(entry, DeliveryEntry):
+                    originator = parse_certificate(entry.certificate).originator
+                    out.setdefault(topics[topic], []).append((originator, entry.certificate))
     return out
 
 

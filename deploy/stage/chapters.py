@@ -17,9 +17,9 @@ from broker.policy import load_policy
 from deploy.arrangements.differences import differences
 from deploy.stage import drawings
 from deploy.stage.drawings import Mark
+from deploy.stage.matrices import in_order
 from deploy.stage.reasons import Reason, refused_reasons, rules_in_words, withheld_reasons
 from deploy.stage.sentences import said_at
-from deploy.stage.show import in_order
 from schemas.codes import AgencyRole
 from schemas.ids import Digest
 from schemas.ledger import Activation, Admitted, Quarantined
@@ -309,13 +309,15 @@ def _latency(report: Report) -> str:
 
 def _versions(report: Report, services: Services, screenplay: Screenplay | None) -> str:
     decided, since = _under(report)
-    changes = [mark.change for mark in screenplay.marks if mark.change] if screenplay else []
+    marks = [mark for mark in screenplay.marks if mark.change] if screenplay else []
     rows: list[tuple[str, ...]] = []
     before: ArrangementBody | None = None
     for digest, arrangement in services.secretariat.history.versions.items():
         body = arrangement.body
         what = [] if before is None else differences(before, body)
-        change = changes[body.number - 1] if 0 < body.number <= len(changes) else None
+        mark = marks[body.number - 1] if 0 < body.number <= len(marks) else None
+        change = mark.change if mark else None
+        held = mark.at_ms if mark else since.get(digest)
         note = change.note if change else "" if before else "the beginning, signed by every member"
         signed = ", ".join(change.signed_by) if change else ""
         # What an agency's entry says in full stands in the arrangement; here it is enough that it changes.
@@ -324,7 +326,7 @@ def _versions(report: Report, services: Services, screenplay: Screenplay | None)
         rows.append(
             (
                 str(body.number),
-                escape(said_at(since[digest])) if digest in since else "never",
+                said_at(held) if held is not None else "never",
                 (f"<strong>{escape(note)}</strong>" if note else "")
                 + (f'<ul class="plain">{listed}</ul>' if listed else "")
                 + (f"<small>signed by {escape(signed)}</small>" if signed else ""),
@@ -339,7 +341,7 @@ def _versions(report: Report, services: Services, screenplay: Screenplay | None)
         "have signed it, and takes effect in each agency's lane at a fixed place of its log.</p>"
         + _table(
             "Versions",
-            ("version", "first decision", "what changed", "records decided", "digest"),
+            ("version", "since", "what changed", "records decided", "digest"),
             rows,
             numbers=(0, 3),
         )

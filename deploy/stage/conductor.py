@@ -71,7 +71,6 @@ class Conductor:
         last, moved_at = None, time.monotonic()
         while missing := self._missing(at_ms):
             stop_if_asked()
-            self._services.check()
             if missing != last:
                 last, moved_at = missing, time.monotonic()
             if time.monotonic() - moved_at > _STILL_LIMIT:

@@ -162,7 +162,7 @@ class Director:
             if time.monotonic() - moved_at > _STILL_LIMIT:
                 self._note = "nothing moves any more"
                 break
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
         return await self._report(recoveries)
 
     async def _report(self, recoveries: list[tuple[str, float]]) -> Report:

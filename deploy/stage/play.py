@@ -36,7 +36,7 @@ from schemas.clock import ClockMap, Piece
 KILLABLE = ("broker", "node", "kafka")
 
 #: How long a scenario's time is to run at full speed, the halts at its marks apart.
-_FULL_SPEED_S = 30.0
+_FULL_SPEED_S = 20.0
 
 
 @dataclass(frozen=True)

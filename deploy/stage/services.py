@@ -37,6 +37,7 @@ from schemas.ids import AgencyId
 from schemas.topics import FEDERATION
 
 _READY_LIMIT = 60.0
+_NODES_A_HOST = 8
 
 Step = Callable[[str, float], None]
 
@@ -168,10 +169,15 @@ class Services:
         return "broker", settings, "ready", 1
 
     def _hosts(self) -> dict[str, tuple[str, Path, str, int]]:
-        """One host for all nodes, or one for each."""
-        groups = (
-            {f"node-{a}": [a] for a in self.agencies} if self._isolate else {"nodes": list(self.agencies)}
-        )
+        """One host for every eight nodes, or one for each."""
+        size = 1 if self._isolate else _NODES_A_HOST
+        parts = [list(self.agencies[at : at + size]) for at in range(0, len(self.agencies), size)]
+        if self._isolate:
+            groups = {f"node-{part[0]}": part for part in parts}
+        elif len(parts) == 1:
+            groups = {"nodes": parts[0]}
+        else:
+            groups = {f"nodes-{n}": part for n, part in enumerate(parts, 1)}
         return {
             name: (
                 "agencies",
