@@ -8,7 +8,6 @@
 - KEKs live in memory only; a restart makes new ones. A capsule travels with the first wraps that name it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -79,7 +78,7 @@ def pad(content: bytes) -> bytes:
 
 def content_bytes(content: Model) -> bytes:
     """Content as it is encrypted: JSON in UTF-8, keys in the model's order."""
-    return json.dumps(content.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
+    return content.model_dump_json().encode()
 
 
 def close(content: bytes, associated: bytes, entropy: Entropy) -> Closed:

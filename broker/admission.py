@@ -283,9 +283,9 @@ def admit(
     if any(at_ms // 86_400_000 > label.handling.retain_until for label in labels):
         return Refused.EXPIRED
     # 16: every capsule named is known, and is for the one addressed
-    for addressee in broker_only.audience:
-        data = window.capsules.get(Digest(addressee.capsule)) or known.capsule(Digest(addressee.capsule))
-        if data is None or _capsule_recipient(data) != addressee.recipient:
+    for capsule, recipient in {(a.capsule, a.recipient) for a in broker_only.audience}:
+        data = window.capsules.get(Digest(capsule)) or known.capsule(Digest(capsule))
+        if data is None or _capsule_recipient(data) != recipient:
             return Refused.UNKNOWN_CAPSULE
     # 17: the audience is exactly what releasable-to meant when the record was made
     portions = tuple(

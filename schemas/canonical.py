@@ -15,6 +15,7 @@ from schemas.ids import Digest
 FORMAT_VERSION: Final = 1
 
 _U32 = Struct(">I").pack
+_SHORT: Final = tuple(_U32(length) for length in range(1024))  # nearly every field is short
 _U64 = Struct(">Q").pack
 
 
@@ -25,7 +26,12 @@ def u64(value: int) -> bytes:
 
 def enc(*fields: bytes) -> bytes:
     """The unambiguous concatenation of `fields`: a u32 length before each."""
-    return b"".join([_U32(len(field)) + field for field in fields])
+    parts = list[bytes]()
+    for field in fields:
+        length = len(field)
+        parts.append(_SHORT[length] if length < 1024 else _U32(length))
+        parts.append(field)
+    return b"".join(parts)
 
 
 class Domains:

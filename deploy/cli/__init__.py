@@ -15,7 +15,7 @@ import sys
 import typer
 
 from deploy.cli.lazy import LazyGroup
-from deploy.errors import DeployError, Missing
+from deploy.errors import DeployError, Missing, Refused
 
 app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -31,6 +31,6 @@ def main() -> None:
         app()
     except DeployError as error:
         print(error, file=sys.stderr)
-        sys.exit(2 if isinstance(error, Missing) else 1)
+        sys.exit(2 if isinstance(error, Missing | Refused) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

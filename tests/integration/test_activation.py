@@ -3,10 +3,11 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from deploy.arrangements import ArrangementSource
@@ -29,10 +30,13 @@ RECORDS = 50  # of each agency
 PACE = 8.0
 
 
-def office(live: Live) -> Secretariat:
-    return Secretariat.of(
+@pytest_asyncio.fixture
+async def secretariat(live: Live) -> AsyncIterator[Secretariat]:
+    office = Secretariat.of(
         live.bootstrap, live.ceremony.tls(FEDERATION), live.admin_tls, live.prefix, live.arrangement
     )
+    yield office
+    await office.close()
 
 
 def signed(live: Live, data: bytes, agencies: Sequence[AgencyId] = (NCA, OLTIM, PDS)) -> bytes:
@@ -63,10 +67,11 @@ async def publish_raw(live: Live, data: bytes) -> None:
         await producer.send_and_wait(arrangement_topic(live.prefix), data, partition=0)
 
 
-async def test_a_version_takes_effect_at_an_offset_while_records_flow(live: Live) -> None:
+async def test_a_version_takes_effect_at_an_offset_while_records_flow(
+    live: Live, secretariat: Secretariat
+) -> None:
     broker = await live.start_broker()
     await live.start_nodes([live.node(a, RECORDS, PACE) for a in live.agencies])
-    secretariat = office(live)
     genesis = await secretariat.refresh()
     await more(live, 20, "records flow")
 
@@ -114,10 +119,9 @@ async def test_a_version_takes_effect_at_an_offset_while_records_flow(live: Live
     assert [row[0] for row in kept] == [live.arrangement.digest, version]
 
 
-async def test_a_clock_is_signed_and_activated_like_a_version(live: Live) -> None:
+async def test_a_clock_is_signed_and_activated_like_a_version(live: Live, secretariat: Secretariat) -> None:
     await live.start_broker()
     await live.start_nodes([live.node(a, RECORDS, PACE) for a in live.agencies])
-    secretariat = office(live)
     standing = await secretariat.refresh()
     await more(live, 10, "records flow")
     begins = time.time_ns() // 1_000_000 + 2000
