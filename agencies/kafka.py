@@ -11,13 +11,13 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.util import calc_crc32c
 
-from schemas.batches import readable
+from agencies.judging import Delivered
+from schemas.batches import guard
 
 _REQUEST_MS = 2500
 _MAX_BATCH = 950_000
@@ -29,16 +29,6 @@ class Connection:
 
     bootstrap: str
     tls: ssl.SSLContext
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """One message as read. `bare`: it has neither key nor headers."""
-
-    partition: int
-    offset: int
-    value: bytes
-    bare: bool
 
 
 async def up(connection: Connection) -> None:
@@ -90,26 +80,6 @@ class Sender:
             await asyncio.wait_for(self._producer.stop(), 2)
 
 
-def _guard(consumer: AIOKafkaConsumer) -> None:
-    """Let the consumer see of each fetch only what can be read (`schemas.batches`).
-
-    aiokafka 0.14.0 has no public way, hence the private name; pinned and tested.
-    """
-    client = consumer._client
-    send = client.send
-
-    async def guarded(node: int, request: object, **options: object) -> Any:
-        answer = await send(node, request, **options)
-        if isinstance(request, FetchRequest):
-            answer.topics = [
-                (topic, [(*known, readable(data or b"", calc_crc32c)) for *known, data in partitions])
-                for topic, partitions in answer.topics
-            ]
-        return answer
-
-    client.send = guarded
-
-
 class Reader:
     """A read_committed consumer of given partitions."""
 
@@ -129,7 +99,7 @@ class Reader:
             fetch_max_wait_ms=fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
-        _guard(self._consumer)
+        guard(self._consumer._client, FetchRequest, calc_crc32c)
 
     async def start(self) -> None:
         await up(self._connection)

@@ -17,7 +17,8 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import insert
 
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
-from agencies.inbox import Inbox, Judge, read_certificates, read_chains
+from agencies.inbox import Inbox, read_certificates, read_chains
+from agencies.judging import Judge
 from agencies.kafka import Connection, Reader, read_all, up
 from agencies.keystore import Keystore
 from agencies.opening import Opener

@@ -1,16 +1,13 @@
-"""Receipts: what we tell originators we stored, and what recipients tell us.
+"""Receipts: what we tell originators we stored.
 
 - At most one a lane and second; each covers an interval (after, upto] of the chain (lane, us), with the numbers
   in it that could not be stored and why. It ends before what it cannot list: whatever it covers and does not except
   is stored. The rest follows in the next one.
-- Forwarded by the broker, judged here: a receipt is believed if its sender's window seal covers it.
+- What recipients tell us is judged in `agencies.judging`.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection as SqlConnection
@@ -20,16 +17,11 @@ from agencies.outbox import Outbox, Receipted
 from agencies.sealing import Control
 from agencies.store import Store
 from agencies.store.tables import chains, heads, quarantine, reception_log
-from schemas.canonical import Domains
 from schemas.clock import Clock
-from schemas.controls import NO_HEAD, ControlCode, Receipt, ReceiptException, parse_receipt, receipt_bytes
+from schemas.controls import NO_HEAD, ControlCode, Receipt, ReceiptException, receipt_bytes
 from schemas.entropy import Entropy
-from schemas.envelope import ControlEntry, control_leaf
-from schemas.frames import BadFrame
-from schemas.ids import AgencyId, new_record_id
-from schemas.merkle import path_root
-from schemas.seal import BadSeal, Role, SealVerifier
-from schemas.verdicts import Alarm, Unopened
+from schemas.ids import new_record_id
+from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.receipts")
 
@@ -37,50 +29,6 @@ _EVERY_S = 2.0
 _MISSING = Alarm.CHAIN_BREAK
 _MOST_EXCEPTIONS = 1_000
 """A receipt could list 4096, but the body of a control message has 64 KiB, and a reason up to 40 characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedReceipt:
-    """A receipt whose sender is proven."""
-
-    id: bytes
-    recipient: str
-    receipt: Receipt
-
-    def row(self, now: int) -> dict[str, object]:
-        """As the originator's store keeps it."""
-        return {
-            "id": self.id,
-            "recipient": self.recipient,
-            "after": self.receipt.after,
-            "upto": self.receipt.upto,
-            "head": self.receipt.head,
-            "exceptions": json.dumps([[e.number, e.reason] for e in self.receipt.exceptions]),
-            "received_at_ms": now,
-        }
-
-
-def judge_receipt(
-    entry: ControlEntry, seals: Sequence[bytes], windows: SealVerifier, domains: Domains, us: AgencyId
-) -> JudgedReceipt | Unopened:
-    """Verify a forwarded control message as a receipt about our lane."""
-    if entry.code != ControlCode.RECEIPT:
-        return Unopened.UNKNOWN_CONTROL
-    if entry.seal >= len(seals):
-        return Unopened.MALFORMED
-    try:
-        seal = windows.verify(seals[entry.seal])
-        receipt = parse_receipt(entry.body)
-    except BadFrame:
-        return Unopened.BAD_RECEIPT
-    except BadSeal as error:
-        return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
-    leaf = control_leaf(domains, entry.code, entry.id, entry.body)
-    if seal.role is not Role.WINDOW or path_root(leaf, entry.path) != seal.root:
-        return Unopened.BAD_PATH
-    if receipt.lane != us or receipt.after >= receipt.upto or seal.owner == us:
-        return Unopened.BAD_RECEIPT
-    return JudgedReceipt(entry.id, seal.owner, receipt)
 
 
 class Receipts:

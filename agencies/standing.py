@@ -16,7 +16,8 @@ import msgspec
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import select
 
-from agencies.kafka import Connection, Delivered, Reader, read_all
+from agencies.judging import Delivered
+from agencies.kafka import Connection, Reader, read_all
 from agencies.store import Store
 from agencies.store.database import insert_new
 from agencies.store.tables import activations

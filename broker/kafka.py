@@ -12,14 +12,13 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.util import calc_crc32c
 
 from broker.admission import SourceMessage
-from schemas.batches import readable
+from schemas.batches import guard
 
 log = logging.getLogger("entente.broker.kafka")
 
@@ -131,26 +130,6 @@ class Producer:
             await asyncio.wait_for(producer.client.close(), 2)
 
 
-def _guard(consumer: AIOKafkaConsumer) -> None:
-    """Let the consumer see of each fetch only what can be read (`schemas.batches`).
-
-    aiokafka 0.14.0 has no public way, hence the private name; pinned and tested.
-    """
-    client = consumer._client
-    send = client.send
-
-    async def guarded(node: int, request: object, **options: object) -> Any:
-        answer = await send(node, request, **options)
-        if isinstance(request, FetchRequest):
-            answer.topics = [
-                (topic, [(*known, readable(data or b"", calc_crc32c)) for *known, data in partitions])
-                for topic, partitions in answer.topics
-            ]
-        return answer
-
-    client.send = guarded
-
-
 class Reader:
     """A read_committed consumer of given partitions, which never commits offsets anywhere."""
 
@@ -170,7 +149,7 @@ class Reader:
             fetch_max_wait_ms=fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
-        _guard(self._consumer)
+        guard(self._consumer._client, FetchRequest, calc_crc32c)
 
     async def start(self) -> None:
         await asyncio.wait_for(self._consumer.start(), 20)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agencies.drafting import Draft
-from agencies.inbox import Judge
-from agencies.kafka import Delivered
+from agencies.judging import Delivered, Judge
 from agencies.opening import Opener
 from agencies.sealing import Sealer, content_bytes
 from broker.admission import AdmittedRecord, VerifiedEnvelope, Window, admit, open_window, verify_envelope

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from agencies.inbox import Judge
+from agencies.judging import Judge
 from agencies.keystore import Keystore
 from agencies.opening import Opener
 from agencies.sealing import Sealer

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agencies.drafting import Draft
-from agencies.kafka import Delivered
+from agencies.judging import Delivered
 from agencies.sealing import Control
 from broker.admission import SourceMessage
 from broker.lane import Lane, fold

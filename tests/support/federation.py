@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from agencies.drafting import Draft
-from agencies.inbox import Judge
+from agencies.judging import Judge
 from agencies.keystore import Keystore
 from agencies.opening import Opener
 from agencies.sealing import Control, Sealer

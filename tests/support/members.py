@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from agencies.inbox import Judge
+from agencies.judging import Judge
 from agencies.keystore import IDENTITY, OpeningKey
 from agencies.opening import Opener
 from agencies.sealing import Sealer

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from agencies.drafting import Draft
-from agencies.inbox import Judged, Received
-from agencies.kafka import Delivered
+from agencies.judging import Delivered, Judged, Received
 from broker.lane import fold
 from schemas.certificate import certificate_digest
 from schemas.codes import PortionName, SubjectCategory

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agencies import opening
-from agencies.kafka import Delivered
+from agencies.judging import Delivered
 from agencies.sealing import Sealer
 from broker.lane import LaneState
 from schemas.capsules import Capsule, capsule_bytes, capsule_digest, capsule_info, parse_capsule

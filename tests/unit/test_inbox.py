@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from agencies.inbox import Inbox
-from agencies.kafka import Connection, Delivered
+from agencies.judging import Delivered
+from agencies.kafka import Connection
 from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.tables import alarms, chains, positions, quarantine, reception_log

@@ -5,8 +5,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from agencies.inbox import Judge, Judged
-from agencies.kafka import Delivered
+from agencies.judging import Delivered, Judge, Judged
 from broker.admission import SourceMessage
 from broker.lane import fold
 from schemas.certificate import Head, certificate_bytes, parse_certificate

@@ -6,8 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from agencies.inbox import Judged
-from agencies.kafka import Delivered
+from agencies.judging import Delivered, Judged
 from agencies.sealing import ClosedRecord, Control
 from broker.admission import SourceMessage
 from broker.lane import Folded, Lane, fold

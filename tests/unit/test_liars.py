@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agencies.drafting import Draft, DraftPortion
-from agencies.kafka import Delivered
+from agencies.judging import Delivered
 from agencies.opening import unpad
 from agencies.sealing import Control, Sealer, pad
 from broker.admission import SourceMessage

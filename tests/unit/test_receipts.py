@@ -12,8 +12,9 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import func, insert, select, update
 
 from agencies.errors import PositionMoved
-from agencies.inbox import Inbox, Judge, read_certificates, read_chains, read_positions
-from agencies.kafka import Connection, Delivered
+from agencies.inbox import Inbox, read_certificates, read_chains, read_positions
+from agencies.judging import Delivered, Judge
+from agencies.kafka import Connection
 from agencies.outbox import Outbox
 from agencies.receipts import Receipts, due
 from agencies.sealing import Control

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agencies.inbox import Judged
-from agencies.kafka import Delivered
+from agencies.judging import Delivered, Judged
 from agencies.sealing import content_bytes
 from broker.admission import SourceMessage
 from broker.index import MemoryIndex
