@@ -1,8 +1,8 @@
 """Asking Cedar about one portion for many recipients, and reading what it says: whatever goes wrong denies.
 
-- An answer rests on what the rules read and on nothing else, so it is remembered by that: what is read of the
-  portion, what is read of the recipient, and of a set in the label that rules only ask `principal in` for, whether
-  the recipient is in it. Recipients that no rule can tell apart share an answer; whom a rule names has its own.
+- An answer rests on what the rules can see and on nothing else, so it is remembered by that: what they see of the
+  portion, what they read of the recipient, and whether the recipient is in each set of agencies or communities that
+  they read. Recipients that no rule can tell apart share an answer; whom a rule names has its own.
 - A denial for an error reads `forbid` with no rules, which no satisfied rule can give. Cedar itself skips a
   forbid that fails and lets a permit stand.
 - The entities go in as text: a handle parsed before would not be held against the schema (tried).
@@ -12,15 +12,17 @@ Infrastructure is no verdict: `MemoryError` and its like pass through.
 
 import json
 import time
-from collections.abc import Hashable, Sequence, Set
-from typing import Final, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Sequence, Set
+from typing import Final, NamedTuple, TypeVar
 
 import cedarpy
 
-from broker.policy.entities import CONTEXT, PORTION, Portion, attributes, values
+from broker.policy.entities import CONTEXT, PORTION, Portion, Provided, attributes, values
 from broker.policy.loader import Policy
 from broker.policy.memory import Recent
+from broker.policy.reads import Reads
 from broker.policy.roster import Recipient
+from broker.policy.schema import PLAIN as _PLAIN_TYPES
 from schemas.ids import RuleId
 from schemas.verdicts import Effect
 
@@ -42,14 +44,46 @@ DENIED: Final = Answer(Effect.FORBID, ())
 """The answer when the rules could not be asked, or one of them failed."""
 
 
+_GROUPS: Final = ("Set<Agency>", "Set<Community>")
+_F = TypeVar("_F")
+
+
+class Seen:
+    """What rules can see of a value: of a closed list or of ids, only what they write out, and whether there is more.
+
+    Where a rule holds two such values against each other, all of them counts.
+    """
+
+    def __init__(self, reads: Reads) -> None:
+        self._written: dict[str, frozenset[str]] = {}
+        for kind, name in reads.literals:
+            self._written[kind] = self._written.get(kind, frozenset()) | {name}
+        self._paired = reads.paired
+
+    def of(self, provided: Provided[_F], names: Iterable[str], facts: _F) -> tuple[Hashable, ...]:
+        """The named attributes as far as they are seen, in the order of `names`."""
+        return tuple([self._value(*provided[name], facts) for name in names])
+
+    def _value(self, kind: str, value: Callable[[_F], Hashable], facts: _F) -> Hashable:
+        found, of = value(facts), kind.removeprefix("Set<").removesuffix(">")
+        if of in _PLAIN_TYPES or of in self._paired:
+            return found
+        written = self._written.get(of, frozenset())
+        if isinstance(found, Set):
+            return (found & written, not found <= written)
+        return found if found in written else None
+
+
 class Asker:
     """Asks one policy, and remembers its answers. Not for use by several threads at once."""
 
     def __init__(self, policy: Policy, remembered: int) -> None:
         self._policy = policy
         self._plain = tuple(sorted(policy.reads.plain))
-        self._related = tuple(sorted(policy.reads.resource - policy.reads.plain))
+        self._groups = tuple(sorted(a for a in policy.reads.resource if PORTION[a][0] in _GROUPS))
+        self._seen = Seen(policy.reads)
         self._answers: Recent[Hashable, Answer] = Recent(remembered)
+        self.asked = 0
 
     def ask(
         self, recipients: Sequence[Recipient], portion: Portion, truths: Hashable, at_ms: int
@@ -58,8 +92,8 @@ class Asker:
 
         `truths`: what the comparisons with the instant come to; `at_ms` counts in no other way.
         """
-        read = (values(PORTION, self._plain, portion), truths)
-        sets = values(PORTION, self._related, portion)
+        read = (self._seen.of(PORTION, self._plain, portion), truths)
+        sets = values(PORTION, self._groups, portion)
         keys = [(self._who(r), read, tuple([_within(r, of) for of in sets])) for r in recipients]
         found: dict[Hashable, Answer | None] = {key: self._answers.get(key) for key in keys}
         pending = {
@@ -71,6 +105,7 @@ class Asker:
                 time.sleep(0)  # the engine holds the interpreter during a call; others may run between two
             batch = asked[start : start + BATCH]
             answers = _batch(self._policy, [r for _, r in batch], portion, at_ms)
+            self.asked += len(batch)
             for (key, _), answer in zip(batch, answers, strict=True):
                 found[key] = answer
                 self._answers.put(key, answer)

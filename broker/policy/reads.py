@@ -51,12 +51,16 @@ class Reads:
 
     `plain`: attributes of the resource of which more is read than whether the principal is in them; of all others in
     `resource` that truth is all that counts. `identity`: some rule looks at the principal itself in yet another way.
+    `literals`: every (entity type, id) that is written out; `paired`: entity types of which two values that are both
+    not written out are held against each other. Of a type that is not paired nothing counts but what is written out.
     """
 
     principal: frozenset[str] = frozenset()
     resource: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
     identity: bool = False
+    literals: frozenset[tuple[str, str]] = frozenset()
+    paired: frozenset[str] = frozenset()
     moments: frozenset[Moment] = frozenset()
     agencies: frozenset[str] = frozenset()
     communities: frozenset[str] = frozenset()
@@ -67,6 +71,8 @@ class Reads:
             self.resource | other.resource,
             self.plain | other.plain,
             self.identity or other.identity,
+            self.literals | other.literals,
+            self.paired | other.paired,
             self.moments | other.moments,
             self.agencies | other.agencies,
             self.communities | other.communities,

@@ -35,11 +35,16 @@ _VERDICTS: Final = 1_000_000
 
 @dataclass(slots=True)
 class Stats:
-    """Rulings from memory (`hits`), made anew (`misses`), made anew with a denial for an error (`errors`)."""
+    """Rulings from memory (`hits`), made anew (`misses`), made anew with a denial for an error (`errors`).
+
+    Of the answers that new rulings are made of, one a recipient: `answers` in all, `asked` of the engine.
+    """
 
     hits: int = 0
     misses: int = 0
     errors: int = 0
+    answers: int = 0
+    asked: int = 0
 
     @property
     def hit_rate(self) -> float:
@@ -187,6 +192,8 @@ class Engine:
         else:
             truths = tuple(self._truths(question.portion, question.at_ms))
             answers = self._asker.ask(recipients, question.portion, truths, question.at_ms)
+            self.stats.answers += len(answers)
+            self.stats.asked = self._asker.asked
         self.stats.errors += DENIED in answers
         handling = question.label.handling
         verdicts = tuple(

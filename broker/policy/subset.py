@@ -112,6 +112,7 @@ class Checker:
 
     def _literal(self, uid: pst.EntityUid) -> Type:
         kind = self.known.check(uid)
+        self._note(Reads(literals=frozenset({(kind, uid.id)})))
         if kind == "Agency":
             self._note(Reads(agencies=frozenset({uid.id})))
         elif kind == "Community":
@@ -178,12 +179,14 @@ class Checker:
                 if not members.is_set:
                     raise OutsideSubset(f"contains on {members}")
                 self._expect(right, Type(members.name), "contains")
+                self._pair(left, right, members)
                 return BOOL
             case pst.BinaryOp(op="contains_all" | "contains_any" as op, left=left, right=right):
                 members = self._type(left)
                 if not members.is_set:
                     raise OutsideSubset(f"{op} on {members}")
                 self._expect(right, members, op)
+                self._pair(left, right, members)
                 return BOOL
             case pst.BinaryOp(op="in", left=left, right=right):
                 self._in(left, right)
@@ -219,6 +222,10 @@ class Checker:
                 raise OutsideSubset(f"an attribute reached through another entity ('.{expr.attr}')")
             case _:
                 raise OutsideSubset(f"attribute '.{expr.attr}' of {_name(expr.base)}")
+
+    def _pair(self, left: pst.Expr, right: pst.Expr, of: Type) -> None:
+        if not isinstance(left, pst.EntityLit | pst.Set) and not isinstance(right, pst.EntityLit | pst.Set):
+            self._note(Reads(paired=frozenset({of.name})))
 
     def _membership(self, expr: pst.Expr) -> Type:
         """The type of what the principal may be in; of a resource's attribute nothing else is read here."""
@@ -285,6 +292,7 @@ class Checker:
                 return
         found = self._type(left)
         self._expect(right, found, order)
+        self._pair(left, right, found)
         if found.is_set:
             raise OutsideSubset("sets compared by '=='; write containsAll both ways")
         if order not in ("eq", "not_eq") and found not in (LONG, DATETIME):

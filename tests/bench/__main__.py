@@ -16,7 +16,7 @@ from rich.console import Console
 from deploy.kafka.cluster import Cluster
 from deploy.pki import Authority
 from tests.bench.crypto import run_crypto
-from tests.bench.members import Members, small, wide
+from tests.bench.members import Members, shipped, small, wide
 from tests.bench.profiles import run_profiles
 from tests.bench.report import show_crypto, show_loads, show_profiles, show_rulings
 from tests.bench.rulings import run_rulings
@@ -42,6 +42,7 @@ def bench(
         authority = Authority.create()
         many = Members(wide(folder / "wide"), folder / "many", authority)
         few = Members(small(), folder / "few", authority)
+        all_sixteen = Members(shipped("g7"), folder / "sixteen", authority)
         gc.freeze()  # what lives to the end is no business of the collector's
         if "crypto" in parts:
             crypto = run_crypto(many, 3 if quick else 20)
@@ -52,7 +53,9 @@ def bench(
             out["step"] = {load.name: load.as_json() for load in loads}
             show_loads(console, loads)
         if "rulings" in parts:
-            rulings = [run_rulings(m, (300, 1000) if quick else (300, 1000, 5000)) for m in (few, many)]
+            rulings = [
+                run_rulings(m, (300, 1000) if quick else (300, 1000, 5000)) for m in (few, all_sixteen)
+            ]
             out["rulings"] = [one.as_json() for one in rulings]
             show_rulings(console, rulings)
         if profile:

@@ -34,9 +34,14 @@ _PARTNER = """  - id: {id}
 _STATES = ("DE", "NL", "BE", "ES", "PL", "AT", "GR", "PT", "SE", "DK")
 
 
+def shipped(name: str) -> ArrangementSource:
+    """An arrangement as shipped."""
+    return read_arrangement(SHIPPED / name)
+
+
 def small() -> ArrangementSource:
     """`g7-small` as shipped: five agencies."""
-    return read_arrangement(SHIPPED / "g7-small")
+    return shipped("g7-small")
 
 
 def wide(folder: Path) -> ArrangementSource:

@@ -75,13 +75,18 @@ def show_rulings(console: Console, found: Sequence[Rulings]) -> None:
     table = Table(title="A ruling on one portion: us of processor, min (median)")
     table.add_column("")
     for one in found:
-        table.add_column(f"{one.agencies} agencies", justify="right")
+        table.add_column(f"{one.arrangement}, {one.agencies} agencies", justify="right")
     for how in found[0].ways:
         cells = [f"{t.low:,.1f} ({t.median:,.1f})" if (t := one.ways[how]).samples else "-" for one in found]
         table.add_row(how, *cells)
     for records in found[0].rates:
         table.add_row(
             f"hit rate, {records:,} planned records", *(f"{one.rates[records]:.1%}" for one in found)
+        )
+    for records in found[0].remembered:
+        table.add_row(
+            f"answers known from other labels, {records:,}",
+            *(f"{one.remembered[records]:.1%}" for one in found),
         )
     console.print(table)
 

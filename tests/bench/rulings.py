@@ -26,17 +26,22 @@ HOW = ("hit, same label", "hit, other label", "miss")
 class Rulings:
     """Microseconds a ruling by how it was found; hit rates of planned records, for an engine that starts empty."""
 
+    arrangement: str
     agencies: int
     ways: dict[str, Timer] = field(default_factory=lambda: {h: Timer() for h in HOW})
     rates: dict[int, float] = field(default_factory=dict)
     misses: dict[int, int] = field(default_factory=dict)
+    remembered: dict[int, float] = field(default_factory=dict)
+    """Share of a new ruling's answers that were known from other labels."""
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "arrangement": self.arrangement,
             "agencies": self.agencies,
             "us": {h: {**t.as_json(), "count": len(t.samples)} for h, t in self.ways.items() if t.samples},
             "hit_rate": {str(n): round(rate, 4) for n, rate in self.rates.items()},
             "misses": {str(n): m for n, m in self.misses.items()},
+            "answers_remembered": {str(n): round(rate, 4) for n, rate in self.remembered.items()},
         }
 
 
@@ -76,7 +81,7 @@ def questions(members: Members, records: int) -> Iterator[Question]:
 
 def run_rulings(members: Members, counts: tuple[int, ...]) -> Rulings:
     """Ask an engine that starts empty; times are of the longest run."""
-    out = Rulings(len(members.agencies))
+    out = Rulings(members.source.federation, len(members.agencies))
     for records in counts:
         engine = make_version(members.arrangement).engine
         seen: set[Question] = set()
@@ -91,4 +96,5 @@ def run_rulings(members: Members, counts: tuple[int, ...]) -> Rulings:
                 out.ways[how].add(spent, 1)
         out.rates[records] = engine.stats.hit_rate
         out.misses[records] = engine.stats.misses
+        out.remembered[records] = 1 - engine.stats.asked / max(1, engine.stats.answers)
     return out
