@@ -1,11 +1,12 @@
 """What one version of an arrangement changes in another, one plain line each, for those who are to sign it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from broker.policy import load_policy
 from schemas.arrangement import ArrangementBody
-from schemas.directory import Interval
+from schemas.directory import Agency, Interval
 
 _T = TypeVar("_T")
 
@@ -16,7 +17,9 @@ def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
     if old.threshold != new.threshold:
         lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
     before, after = old.directory, new.directory
-    lines += _changes("agency", {a.id: a for a in before.agencies}, {a.id: a for a in after.agencies}, str)
+    lines += _changes(
+        "agency", {a.id: a for a in before.agencies}, {a.id: a for a in after.agencies}, _agency
+    )
     lines += _changes(
         "community",
         {c.id: c for c in before.communities},
@@ -53,9 +56,19 @@ def _changes(
             yield f"{what} '{name}' changes: {words(new[name])}"
 
 
+def _agency(agency: Agency) -> str:
+    exposed = "every state" if agency.exposed_states is None else ", ".join(sorted(agency.exposed_states))
+    until = "" if agency.signing_until is None else f"; signing key until {_instant(agency.signing_until)}"
+    return f"{agency.role} of {', '.join(sorted(agency.states))}; exposed to {exposed or 'no other'}{until}"
+
+
+def _instant(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _span(interval: Interval) -> str:
-    start = "any time" if interval.start is None else interval.start.strftime("%Y-%m-%d %H:%M:%S")
-    end = "open" if interval.end is None else interval.end.strftime("%Y-%m-%d %H:%M:%S")
+    start = "any time" if interval.start is None else _instant(interval.start)
+    end = "open" if interval.end is None else _instant(interval.end)
     return f"from {start} to {end}"
 
 
