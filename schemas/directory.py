@@ -69,12 +69,15 @@ class Interval(Model):
 
 
 class Agency(Model):
-    """A partner. `exposed_states` beside `states`: where its data may be seen; None means everywhere."""
+    """A partner. `exposed_states` beside `states`: where its data may be seen; None means everywhere.
+
+    One that names no state of its own is exposed to every state, whatever else it declares.
+    """
 
     id: AgencyField
     name: str
     role: AgencyRole
-    states: frozenset[State] = Field(min_length=1)
+    states: frozenset[State] = frozenset()
     exposed_states: frozenset[State] | None = None
     coordinating: bool = False
     signing_until: AwareDatetime | None = None
@@ -84,6 +87,13 @@ class Agency(Model):
     @classmethod
     def _written_out(cls, value: object) -> object:
         return _no_bare_number(value)
+
+    @property
+    def exposed(self) -> frozenset[State] | None:
+        """The states that see what it holds by itself, or `ALL_STATES`."""
+        if self.exposed_states is None or not self.states:
+            return ALL_STATES
+        return self.states | self.exposed_states
 
     @cached_property
     def signing_until_ms(self) -> int | None:
@@ -252,10 +262,10 @@ class Directory(Model):
         Its own, its hosts' (where its officers sit), its hosted officers' homes, a named officer's posting,
         and what it declares. An agency that declares none is exposed to all; so is whoever hosts it.
         """
-        me = self._by_id[agency]
-        if me.exposed_states is None:
+        own = self._by_id[agency].exposed
+        if own is ALL_STATES:
             return ALL_STATES
-        states: set[str] = {*me.states, *me.exposed_states}
+        states: set[str] = set(own)
         near: set[str] = set()
         for o in self.officers:
             if not o.holds(at_ms):
@@ -268,8 +278,8 @@ class Directory(Model):
                 if o.posted_to is not None and o.id in officers:
                     states.add(o.posted_to)
         for other in near - {agency}:
-            theirs = self._by_id[other]
-            if theirs.exposed_states is None:
+            theirs = self._by_id[other].exposed
+            if theirs is ALL_STATES:
                 return ALL_STATES
-            states |= {*theirs.states, *theirs.exposed_states}
+            states |= theirs
         return frozenset(states)

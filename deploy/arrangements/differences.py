@@ -57,9 +57,10 @@ def _changes(
 
 
 def _agency(agency: Agency) -> str:
-    exposed = "every state" if agency.exposed_states is None else ", ".join(sorted(agency.exposed_states))
+    exposed = "every state" if agency.exposed is None else ", ".join(sorted(agency.exposed - agency.states))
     until = "" if agency.signing_until is None else f"; signing key until {_instant(agency.signing_until)}"
-    return f"{agency.role} of {', '.join(sorted(agency.states))}; exposed to {exposed or 'no other'}{until}"
+    states = ", ".join(sorted(agency.states)) or "no state"
+    return f"{agency.role} of {states}; exposed to {exposed or 'no other'}{until}"
 
 
 def _instant(at: datetime) -> str:

@@ -130,7 +130,7 @@ def _gate_in_stores(scene: Scene, stored: list[_Stored]) -> Expectation:
         cleared = h["protection_cleared"] and subjects <= {"suspect", "convicted"} and not h["grounds"]
         if cleared:
             return True
-        if holder.exposed_states is None or "ZZ" in h["origins"]:  # type: ignore[operator]
+        if not holder.states or holder.exposed_states is None or "ZZ" in h["origins"]:  # type: ignore[operator]
             return False
         return not ({*holder.states, *holder.exposed_states} & set(h["origins"]))  # type: ignore[call-overload]
 

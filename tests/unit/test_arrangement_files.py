@@ -48,7 +48,6 @@ def test_the_shipped_arrangement_is_read(folder: Path) -> None:
         ("role: police", "roll: police", 0, "agencies[0].roll", "there is no such field"),
         ("    role: police\n", "", -2, "agencies[0].role", "this field is missing"),
         ("states: [GB]", "states: [UK]", 0, "agencies[0].states[0]", "codes), found 'UK'"),
-        ("states: [GB]", "states: []", 0, "agencies[0].states", "at least 1 item"),
         ("states: [GB]", "states: GB", 0, "agencies[0].states", "valid frozenset"),
         ("id: gb-nca", "id: NCA", 0, "agencies[0].id", "should match pattern"),
         ("threshold: 3", "threshold: many", 0, "threshold", "valid integer, unable to parse string"),

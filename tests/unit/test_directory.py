@@ -139,3 +139,13 @@ def test_a_lane_that_is_not_named_is_served_by_shard_0() -> None:
     d = directory(lanes={"fr-two": 3})
     assert [d.shard_of(a) for a in d.agency_ids] == [3, 0, 0, 0]
     assert d.shards == (0, 3)
+
+
+def test_an_agency_without_a_state_is_exposed_to_every_state_and_so_is_its_host() -> None:
+    nowhere = {"id": "zz-five", "name": "x", "role": "platform", "exposed_states": []}
+    sent = {"id": "zz-five/desk", "host": "gb-one"}
+    found = Directory.model_validate({"agencies": [*AGENCIES, nowhere], "officers": [sent]})
+    assert found.agency("zz-five").states == frozenset()
+    assert found.exposed_states("zz-five", S) is None
+    assert found.exposed_states("gb-one", S) is None
+    assert found.exposed_states("fr-two", S) == frozenset({"FR"})

@@ -392,16 +392,14 @@ def test_an_arrangement_that_cannot_be_used_is_told_with_its_own_lines(tmp_path:
     for file in ("directory.yaml", "schema.cedarschema"):
         text = (SHIPPED.parent / "arrangements/g7-small" / file).read_text()
         (folder / file).write_text(
-            text.replace("    states: [FR]\n", "").replace("id: g7-network", "id: jit-channel")
+            text.replace("states: [FR]", "states: [QQ]").replace("id: g7-network", "id: jit-channel")
         )
     (folder / "sharing").mkdir()
     first, *rest = errors(tmp_path, GOOD.replace("g7-small", "mine"))
     assert first == f"{tmp_path}/trial.yaml:3: arrangement: 'mine' cannot be used:"
-    assert any("agencies[1].states: this field is missing" in e for e in rest)
+    assert any("agencies[1].states[0]: " in e for e in rest)
     directory = folder / "directory.yaml"
-    directory.write_text(
-        directory.read_text().replace("    name: Office", "    states: [FR]\n    name: Office")
-    )
+    directory.write_text(directory.read_text().replace("states: [QQ]", "states: [FR]"))
     _, error = errors(tmp_path, GOOD.replace("g7-small", "mine"))
     assert "community id 'jit-channel' stands twice" in error
 
