@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from deploy.arrangements import SHIPPED, ArrangementError, read_arrangement
-from deploy.stage.play import KILLABLE, Options, play, play_plan
+from deploy.cli.simulate import killed, read_screenplay
+from deploy.stage.play import Options, play, play_plan
 
 app = typer.Typer(help="Run a federation of simulated agencies on a real Kafka, and show who learnt what.")
 
@@ -35,8 +36,6 @@ def demo(
     """Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
     options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder)
     if records is None:
-        from deploy.cli.simulate import read_screenplay
-
         raise typer.Exit(play(read_screenplay(scenario, seed), None, options))
     try:
         source = read_arrangement(arrangement)
@@ -44,11 +43,3 @@ def demo(
         Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     raise typer.Exit(play_plan(source, str(arrangement), seed, records, rate or None, options))
-
-
-def killed(names: str) -> tuple[str, ...]:
-    """The services named for SIGKILL. Raises: `typer.BadParameter` for one that cannot be killed."""
-    kills = tuple(what for what in names.split(",") if what)
-    if unknown := [what for what in kills if what not in KILLABLE]:
-        raise typer.BadParameter(f"'{unknown[0]}' is none of {', '.join(KILLABLE)}", param_hint="--kill")
-    return kills

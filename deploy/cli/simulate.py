@@ -18,6 +18,7 @@ from deploy.scenarios import SHIPPED
 from deploy.scenarios.loader import TEMPLATE, ReadScenario, ScenarioError, find_scenario, read_scenario
 from deploy.scenarios.schema import SCHEMA_FILE
 from deploy.scenarios.screenplay import Screenplay, make_screenplay
+from deploy.stage.play import KILLABLE, Options, play
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write, check and play scenarios.")
 
@@ -80,11 +81,16 @@ def run(
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; it must be empty.")] = None,
 ) -> None:
     """Play a scenario. Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
-    from deploy.cli.demo import killed
-    from deploy.stage.play import Options, play
-
     options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder)
     raise typer.Exit(play(read_screenplay(file, seed), speed, options))
+
+
+def killed(names: str) -> tuple[str, ...]:
+    """The services named for SIGKILL. Raises: `typer.BadParameter` for one that cannot be killed."""
+    kills = tuple(what for what in names.split(",") if what)
+    if unknown := [what for what in kills if what not in KILLABLE]:
+        raise typer.BadParameter(f"'{unknown[0]}' is none of {', '.join(KILLABLE)}", param_hint="--kill")
+    return kills
 
 
 def read_screenplay(scenario: str, seed: int | None) -> Screenplay:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,13 +52,12 @@ class Options:
     folder: Path | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Part:
     """What makes a scenario of a run: what moves its time, and what must hold at its end."""
 
     screenplay: Screenplay
     speed: float
-    conductor: Conductor | None = field(default=None)
 
 
 def play_plan(
