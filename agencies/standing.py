@@ -31,6 +31,8 @@ from schemas.stopping import stop_if_asked
 
 log = logging.getLogger("entente.agencies.standing")
 
+_READ_LIMIT_S = 30.0
+
 _encode = msgspec.msgpack.Encoder().encode
 _clock = msgspec.msgpack.Decoder(ClockMap)
 
@@ -56,8 +58,11 @@ class Signed:
         return self._history.versions
 
     async def refresh(self) -> None:
-        """Read on to the topic's end. Raises: `ArrangementError` if the genesis is absent or not the pinned one."""
-        async with self._reading:
+        """Read on to the topic's end. Raises: `ArrangementError` if the genesis is absent or not the pinned one.
+
+        `TimeoutError` if the cluster goes away meanwhile: whoever waits for a version reads again.
+        """
+        async with self._reading, asyncio.timeout(_READ_LIMIT_S):
             async for message in read_all(self._connection, self._topic, self._next):
                 try:
                     self._history.read(message.value)
