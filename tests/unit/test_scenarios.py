@@ -734,7 +734,7 @@ def test_a_run_plays_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pat
         asked.append((screenplay, speed, options))
         return 1
 
-    monkeypatch.setattr("deploy.stage.play.play", play)
+    monkeypatch.setattr("deploy.cli.simulate.play", play)
     html = tmp_path / "page.html"
     command = [
         "run",
