@@ -64,12 +64,8 @@ class Signed:
         """
         async with self._reading, asyncio.timeout(_READ_LIMIT_S):
             async for message in read_all(self._connection, self._topic, self._next):
-                try:
-                    self._history.read(message.value)
-                except ArrangementError as error:
-                    if not self._history.standings:
-                        raise
-                    log.critical("not believed, what was signed stays as it was: %s", error)
+                if refusal := self._history.hear(message.value):
+                    log.critical("not believed, what was signed stays as it was: %s", refusal)
                 self._next = message.offset + 1
         if not self._history.standings:
             raise ArrangementError("the arrangement topic holds no version")

@@ -229,12 +229,8 @@ class Shard:
     def _hear(self, message: SourceMessage) -> None:
         """Take in what was signed; what does not verify is an alarm, and the standing one stays."""
         self._heard = message.offset + 1
-        try:
-            self._history.read(message.value)
-        except ArrangementError as error:
-            if not self._history.standings:
-                raise
-            log.critical("refused what was signed, and goes on under the standing version: %s", error)
+        if refusal := self._history.hear(message.value):
+            log.critical("refused what was signed, and goes on under the standing version: %s", refusal)
 
     @property
     def _genesis(self) -> Arrangement:

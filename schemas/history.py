@@ -137,6 +137,19 @@ class History:
         self.standings.append(standing)
         return standing
 
+    def hear(self, data: bytes) -> ArrangementError | None:
+        """`read`, for whoever goes on under what holds: why a message changed nothing, or None.
+
+        Raises: `ArrangementError` for a first message that is not the pinned genesis: then nothing holds.
+        """
+        try:
+            self.read(data)
+        except ArrangementError as error:
+            if not self.standings:
+                raise
+            return error
+        return None
+
     def _use(self, arrangement: Arrangement) -> None:
         if self._check is not None:
             self._check(arrangement)
@@ -144,9 +157,8 @@ class History:
     def _predecessor(self, data: bytes) -> Arrangement:
         if self._check is not None:
             return self.current.arrangement
-        named = read_proposal(data)[0].body.predecessor
-        known = {version.hex(): arrangement for version, arrangement in self.versions.items()}
-        return known.get(named, self.current.arrangement)
+        named = Digest(bytes.fromhex(read_proposal(data)[0].body.predecessor))
+        return self.versions.get(named, self.current.arrangement)
 
     def _changed(self, data: bytes) -> ClockMap:
         signed, change = read_clock(data)

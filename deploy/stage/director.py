@@ -111,6 +111,7 @@ class Director:
         self._ledgers: dict[AgencyId, Ledger] = services.secretariat.ledgers.by_lane
         self._first_delivery: float | None = None
         self._note = ""
+        self._received: dict[AgencyId, int] = {}
         self._told: list[Event] = []
         self._chronicle = Chronicle(tells_versions=conductor is None)
         if conductor is not None:
@@ -144,7 +145,7 @@ class Director:
             now = await self._look()
             if now != last:
                 last, moved_at = now, time.monotonic()
-            if self._first_delivery is None and any(self._delivered().values()):
+            if self._first_delivery is None and now[1]:
                 self._first_delivery = time.monotonic() - begun
             due = (len(kills) - len(pending) + 1) * planned // (len(kills) + 1)
             if pending and self._decided() >= due:
@@ -207,16 +208,17 @@ class Director:
         if self._chronicle.waiting:  # for a version that others than this process had signed
             await secretariat.refresh()
         self._say(self._note)
-        return sum(len(g.leaves) for g in self._ledgers.values()), sum(self._delivered().values())
+        return sum(len(g.leaves) for g in self._ledgers.values()), sum(self._received.values())
 
     def _say(self, note: str) -> None:
-        services, seen, delivered = self._services, self._chronicle, self._delivered()
+        services, seen = self._services, self._chronicle
+        self._received = received = self._delivered()
         agencies = [agency.id for agency in services.source.directory.agencies]
         self._progress(
             Sight(
                 services.work.records,
                 self._decided(),
-                {a: delivered[a] for a in agencies},
+                {a: received[a] for a in agencies},
                 note,
                 {a: seen.published[a] for a in agencies},
                 {a: seen.withheld[a] for a in agencies},
@@ -248,8 +250,8 @@ class Director:
         while time.monotonic() - begun < _STILL_LIMIT:
             stop_if_asked()
             services.check()
-            await self._look()
-            if sum(self._delivered().values()) > before or self._finished():
+            _, received = await self._look()
+            if received > before or self._finished():
                 self._note = f"{what} is back after {time.monotonic() - begun:.1f} s"
                 return time.monotonic() - begun
             await asyncio.sleep(0.05)

@@ -176,20 +176,18 @@ def read_store(path: Path) -> StoreEvidence:
 
 def count_published(path: Path) -> int:
     """How many of a plan's or script's records are in the log for sure; 0 while there is no store yet."""
-    try:
-        with read_only(path) as db:
-            row = db.execute(
-                'SELECT count(*) FROM published p JOIN outbox o USING (parcel) WHERE o."offset" IS NOT NULL'
-            ).fetchone()
-            return int(row[0])
-    except sqlite3.OperationalError:
-        return 0
+    query = 'SELECT count(*) FROM published p JOIN outbox o USING (parcel) WHERE o."offset" IS NOT NULL'
+    return _count(path, query)
 
 
 def count_received(path: Path) -> int:
     """How many lines the reception log has; 0 while there is no store yet."""
+    return _count(path, "SELECT count(*) FROM reception_log")
+
+
+def _count(path: Path, query: str) -> int:
     try:
         with read_only(path) as db:
-            return int(db.execute("SELECT count(*) FROM reception_log").fetchone()[0])
+            return int(db.execute(query).fetchone()[0])
     except sqlite3.OperationalError:
         return 0

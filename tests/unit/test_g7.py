@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import pytest
 
@@ -28,9 +28,10 @@ from schemas.codes import (
 from schemas.directory import Agency, Directory, Suspension, instant_ms
 from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest, RuleId
-from schemas.labels import Handling, Label, Routing, retain_until
+from schemas.labels import Handling, Label
 from schemas.records import KINDS, bears_persons
 from schemas.verdicts import Effect, Verdict, Withheld, outcome
+from tests.support.labels import Fields, written
 
 G7 = read_arrangement(SHIPPED / "g7")
 DOMAINS = Domains(G7.federation)
@@ -67,46 +68,9 @@ def engine(later: bool) -> Engine:
     return Engine(DOMAINS, G7.policy, LATER if later else G7.directory, Digest(b"\x01" * 32))
 
 
-class Fields(TypedDict, total=False):
-    """What a label may say beside the defaults of `label`."""
-
-    tlp: Tlp
-    codes: tuple[HandlingCode, ...]
-    grades: tuple[SourceGrade, InformationGrade]
-    purposes: tuple[Purpose, ...]
-    subjects: tuple[SubjectCategory, ...]
-    special: tuple[SpecialCategory, ...]
-    caveats: tuple[Caveat, ...]
-    grounds: tuple[ProtectionGround, ...]
-    cleared: bool
-    origins: tuple[State, ...]
-    days: int
-
-
 def label(*to: str, **fields: Unpack[Fields]) -> Label:
     """A label for agencies, communities and officers, told apart by their ids."""
-    known = {c.id for c in G7.directory.communities}
-    grades = fields.get("grades", (SourceGrade.B, InformationGrade.TWO))
-    return Label(
-        Handling(
-            fields.get("tlp", Tlp.AMBER),
-            fields.get("codes", ()),
-            *grades,
-            fields.get("purposes", (Purpose.INVESTIGATION,)),
-            fields.get("subjects", ()),
-            fields.get("special", ()),
-            fields.get("caveats", ()),
-            fields.get("grounds", ()),
-            fields.get("cleared", False),
-            fields.get("origins", ()),
-            retain_until(instant_ms(NOW), fields.get("days", 365)),
-        ),
-        Routing(
-            tuple(t for t in to if "/" not in t and t not in known),
-            tuple(t for t in to if t in known),
-            tuple(t for t in to if "/" in t),
-        ),
-    )
+    return written(G7.directory, instant_ms(NOW), *to, **fields)
 
 
 def suspect(*to: str, **fields: Unpack[Fields]) -> Label:

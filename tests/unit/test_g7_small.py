@@ -1,7 +1,7 @@
 """The arrangement `g7-small`: each rule decides at least once, the gate beats a permit, default deny."""
 
 from datetime import UTC, datetime
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import pytest
 
@@ -12,10 +12,8 @@ from schemas.canonical import Domains
 from schemas.codes import (
     Caveat,
     HandlingCode,
-    InformationGrade,
     ProtectionGround,
     Purpose,
-    SourceGrade,
     SpecialCategory,
     State,
     SubjectCategory,
@@ -24,9 +22,10 @@ from schemas.codes import (
 from schemas.directory import instant_ms
 from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest
-from schemas.labels import Handling, Label, Routing, retain_until
+from schemas.labels import Label, retain_until
 from schemas.records import bears_persons
 from schemas.verdicts import Effect, Verdict, Withheld, outcome
+from tests.support.labels import Fields, written
 
 G7 = read_arrangement(SHIPPED / "g7-small")
 ENGINE = Engine(Domains(G7.federation), G7.policy, G7.directory, Digest(b"\x01" * 32))
@@ -34,45 +33,10 @@ NOW = instant_ms(datetime(2026, 11, 24, tzinfo=UTC))
 XA, XB = State("XA"), State("XB")
 
 
-class Fields(TypedDict, total=False):
-    """What a label may say beside the defaults of `label`."""
-
-    tlp: Tlp
-    codes: tuple[HandlingCode, ...]
-    purposes: tuple[Purpose, ...]
-    subjects: tuple[SubjectCategory, ...]
-    special: tuple[SpecialCategory, ...]
-    caveats: tuple[Caveat, ...]
-    grounds: tuple[ProtectionGround, ...]
-    cleared: bool
-    origins: tuple[State, ...]
-    days: int
-
-
 def label(*to: str, **fields: Unpack[Fields]) -> Label:
     """A label for agencies, communities and officers, told apart by their ids."""
-    known = {c.id for c in G7.directory.communities}
-    return Label(
-        Handling(
-            fields.get("tlp", Tlp.AMBER),
-            fields.get("codes", (HandlingCode.H0,)),
-            SourceGrade.B,
-            InformationGrade.TWO,
-            fields.get("purposes", (Purpose.INVESTIGATION,)),
-            fields.get("subjects", ()),
-            fields.get("special", ()),
-            fields.get("caveats", ()),
-            fields.get("grounds", ()),
-            fields.get("cleared", False),
-            fields.get("origins", ()),
-            retain_until(NOW, fields.get("days", 365)),
-        ),
-        Routing(
-            tuple(t for t in to if "/" not in t and t not in known),
-            tuple(t for t in to if t in known),
-            tuple(t for t in to if "/" in t),
-        ),
-    )
+    whole: Fields = {"codes": (HandlingCode.H0,), **fields}
+    return written(G7.directory, NOW, *to, **whole)
 
 
 def verdict(
