@@ -18,6 +18,7 @@ from aiokafka.record.util import calc_crc32c
 
 from agencies.judging import Delivered
 from schemas.batches import guard
+from schemas.stopping import leave_after
 
 _REQUEST_MS = 2500
 _MAX_BATCH = 950_000
@@ -76,8 +77,8 @@ class Sender:
         return int((await asyncio.wait_for(sent, 5)).offset)
 
     async def stop(self) -> None:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._producer.stop(), 2)
+        """Close within 2 s or leave it (H3)."""
+        await leave_after(2, self._producer.stop())
 
 
 class Reader:
@@ -137,8 +138,7 @@ class Reader:
 
     async def stop(self) -> None:
         """Close within 2 s or leave it (H6)."""
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._consumer.stop(), 2)
+        await leave_after(2, self._consumer.stop())
 
 
 async def read_all(connection: Connection, topic: str, start: int = 0) -> AsyncIterator[Delivered]:

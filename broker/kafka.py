@@ -19,6 +19,7 @@ from aiokafka.record.util import calc_crc32c
 
 from broker.admission import SourceMessage
 from schemas.batches import guard
+from schemas.stopping import leave_after
 
 log = logging.getLogger("entente.broker.kafka")
 
@@ -126,8 +127,7 @@ class Producer:
             task.exception()  # retrieved, so that nobody is told of it later
         with contextlib.suppress(Exception):
             producer._message_accumulator.fail_all(ConnectionError("producer was discarded"))
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.client.close(), 2)
+        await leave_after(2, producer.client.close())
 
 
 class Reader:
@@ -199,8 +199,7 @@ class Reader:
 
     async def stop(self) -> None:
         """Close within 2 s or leave it: a frozen peer would hold it for 30 s (H6)."""
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._consumer.stop(), 2)
+        await leave_after(2, self._consumer.stop())
 
 
 async def read_all(
