@@ -102,7 +102,7 @@ class _Run:
 
 
 class UnknownVersion(Exception):
-    """A certificate names a version of the arrangement that has not been read yet."""
+    """Something names a version of the arrangement, or a key of one, that has not been read yet."""
 
 
 class Judge:
@@ -127,8 +127,10 @@ class Judge:
         self.chains = dict(chain_heads)
 
     def learn(self, arrangement: Arrangement) -> None:
-        """Believe certificates under this version, too."""
+        """Believe certificates under this version, too, and know its keys."""
         self._versions[arrangement.digest] = arrangement
+        self._windows.learn(arrangement.window_signers)
+        self._heads_verifier.learn(arrangement.heads_signers)
 
     def head(self, lane: AgencyId) -> Head:
         """Where the chain of a lane stands."""
@@ -162,9 +164,9 @@ class Judge:
             elif isinstance(entry, HeadEntry) and entry.lane not in self._members:
                 out.bad.append(Bad(Unopened.BAD_HEAD, data, i))
             elif isinstance(entry, HeadEntry):
-                signed[AgencyId(entry.lane)] = (entry, self._verify_head(entry, parcel))
+                signed[AgencyId(entry.lane)] = (entry, self._verify_head(entry, parcel, all_read))
             else:
-                self._control(entry, parcel, data, i, out)
+                self._control(entry, parcel, data, i, out, all_read)
         for lane, run in runs.items():
             self._lane(lane, run, signed.get(lane), parcel, out)
         return out
@@ -193,7 +195,7 @@ class Judge:
         run = runs.setdefault(AgencyId(certificate.originator), _Run())
         run.entries.append((i, entry, certificate, digest))
 
-    def _verify_head(self, entry: HeadEntry, parcel: Parcel) -> Unopened | None:
+    def _verify_head(self, entry: HeadEntry, parcel: Parcel, all_read: bool) -> Unopened | None:
         if entry.seal >= len(parcel.seals):
             return Unopened.MALFORMED
         try:
@@ -201,6 +203,8 @@ class Judge:
         except BadFrame:
             return Unopened.BAD_SEAL
         except BadSeal as error:
+            if error.unknown_signer and not all_read:
+                raise UnknownVersion("the broker's key") from None
             return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
         if seal.owner != BROKER or seal.role is not Role.HEADS:
             return Unopened.UNKNOWN_SIGNER
@@ -333,8 +337,12 @@ class Judge:
             reason, parcel.entries[i], i, lane, number, certificate.record_id, certificate.manifest, portion
         )
 
-    def _control(self, entry: ControlEntry, parcel: Parcel, data: bytes, i: int, out: Judged) -> None:
+    def _control(
+        self, entry: ControlEntry, parcel: Parcel, data: bytes, i: int, out: Judged, all_read: bool
+    ) -> None:
         judged = judge_receipt(entry, parcel.seals, self._windows, self.domains, self._agency)
+        if judged is Unopened.UNKNOWN_SIGNER and not all_read:
+            raise UnknownVersion("an agency's key")
         if isinstance(judged, Unopened):
             out.bad.append(Bad(judged, data, i))
         else:

@@ -37,9 +37,11 @@ from schemas.envelope import RecordEntry, parse_submission_entry
 from schemas.frames import BadFrame, parse_parcel
 from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
+from schemas.keys import SigningPair
 from schemas.ledger import Admitted, LeafEntry, Quarantined, parse_leaf, parse_ledger_entry
 from schemas.stopping import stop_if_asked
 from schemas.topics import arrangement_topic, deliver_topic, ledger_topic, submit_topic
+from schemas.transport import client_context, renewed
 from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.node")
@@ -76,17 +78,19 @@ class Node:
             signed = Signed(connection, arrangement_topic(place.prefix), place.genesis)
             await signed.refresh()
             arrangement = signed.genesis.arrangement
-            self._check_entry(arrangement, keys)
-            opener = Opener(s.agency, arrangement.domains, keys.opening)
+            pair = self._pair(signed.newest.arrangement, keys)
+            opener = Opener(s.agency, arrangement.domains, keys)
             judge = Judge(s.agency, arrangement, opener, await store.run(read_chains))
+            for version in signed.versions.values():
+                judge.learn(version)
             judge.remember(await store.run(read_certificates))
             shards = arrangement.directory.shards
             inbox = Inbox(store, connection, deliver_topic(s.agency, place.prefix), shards, judge, signed)
-            sealer = Sealer(s.agency, arrangement, keys.signing, self._entropy)
+            sealer = Sealer(s.agency, arrangement, pair, self._entropy)
             clock = MappedClock(self._clock)
 
             def adopt(standing: Standing) -> None:
-                sealer.adopt(standing.arrangement)
+                sealer.adopt(standing.arrangement, self._pair(standing.arrangement, keys))
                 clock.map = standing.clock
 
             lane = LaneStanding(store, connection, ledger_topic(s.agency, place.prefix), signed, adopt)
@@ -94,6 +98,7 @@ class Node:
             outbox = Outbox(store, sealer, clock)
             stop_if_asked()
             async with asyncio.TaskGroup() as loops:
+                loops.create_task(renewed(tls, s.keys))
                 loops.create_task(inbox.run())
                 loops.create_task(lane.run())
                 try:
@@ -119,18 +124,30 @@ class Node:
         folder = self._settings.keys
         try:
             keys = Keystore(folder)
-            tls = ssl.create_default_context(cafile=folder / "ca.pem")
-            tls.load_cert_chain(folder / "tls.pem")
+            tls = client_context(folder)
         except (OSError, ValueError) as error:
             raise BadKeys(f"the keys of '{self.agency}' in '{folder}' cannot be used: {error}") from error
         return keys, tls
 
-    def _check_entry(self, arrangement: Arrangement, keys: Keystore) -> None:
+    def _pair(self, arrangement: Arrangement, keys: Keystore) -> SigningPair:
+        """The pair that we sign with under a version: its current one, or the retiring one while that is all we have.
+
+        Raises: `NotOurEntry`.
+        """
         entry = arrangement.body.keys.get(self.agency)
         if entry is None:
             raise NotOurEntry(f"the arrangement has no entry for '{self.agency}'")
-        if entry.signing.public() != keys.signing.public or entry.opening.public() != keys.opening.public:
-            raise NotOurEntry(f"the arrangement's keys for '{self.agency}' are not those of its keystore")
+        if keys.opening_key(arrangement.domains, entry.opening.public().key_id(arrangement.domains)) is None:
+            raise NotOurEntry(f"the arrangement's opening key for '{self.agency}' is not in its keystore")
+        pair = keys.signing_pair(entry.signing.public())
+        if pair is None and entry.retiring is not None:
+            pair = keys.signing_pair(entry.retiring.signing.public())
+            log.critical(
+                "%s: the new signing key is not in the keystore, the retiring one is used", self.agency
+            )
+        if pair is None:
+            raise NotOurEntry(f"the arrangement's signing key for '{self.agency}' is not in its keystore")
+        return pair
 
     async def _check_tail(self, connection: Connection, store: Store) -> None:
         """Raises: `RestoredCopy` if lane or ledger know a later sequence than the outbox."""

@@ -10,6 +10,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -71,6 +72,14 @@ class OpenedDelivery:
     failed: tuple[tuple[str, Unopened], ...]
 
 
+class OpeningKeys(Protocol):
+    """Our private opening keys: the current one, and those before it for what was sealed to them."""
+
+    def opening_key(self, domains: Domains, key_id: Digest) -> OpeningKey | None:
+        """The key of that id, or None if it is not ours."""
+        ...
+
+
 def unpad(padded: bytes) -> bytes:
     """The content before padding. Raises: `ValueError` for padding that `pad` does not make."""
     size = int.from_bytes(padded[:4], "big")
@@ -83,11 +92,10 @@ def unpad(padded: bytes) -> bytes:
 class Opener:
     """Opens deliveries for one agency. Remembers KEKs in memory only, and not more than a few thousand."""
 
-    def __init__(self, agency: AgencyId, domains: Domains, key: OpeningKey) -> None:
+    def __init__(self, agency: AgencyId, domains: Domains, keys: OpeningKeys) -> None:
         self._agency = agency
         self._domains = domains
-        self._key = key
-        self._key_id = key.public.key_id(domains)
+        self._keys = keys
         self._keks: OrderedDict[Digest, AESGCM] = OrderedDict()
 
     def open(
@@ -125,8 +133,8 @@ class Opener:
             return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
         if seal.owner != manifest.originator or seal.role is not Role.WINDOW:
             return Unopened.UNKNOWN_SIGNER
-        directory = versions[Digest(certificate.arrangement)].directory
-        if not directory.signs(manifest.originator, certificate.admitted_ms):
+        decided_under = versions[Digest(certificate.arrangement)]
+        if not decided_under.signs(manifest.originator, seal.signer, certificate.admitted_ms):
             return Unopened.SIGNER_EXPIRED
         if path_root(record_leaf(domains, digest), entry.path) != seal.root:
             return Unopened.BAD_PATH
@@ -218,14 +226,16 @@ class Opener:
             capsule = parse_capsule(data)
         except BadFrame:
             return None
-        ours = (manifest.originator, self._agency, self._key_id)
-        if (capsule.originator, capsule.recipient, capsule.recipient_key) != ours:
+        if (capsule.originator, capsule.recipient) != (manifest.originator, self._agency):
+            return None
+        private = self._keys.opening_key(self._domains, Digest(capsule.recipient_key))
+        if private is None:
             return None
         info = capsule_info(
             self._domains, capsule.originator, capsule.recipient, capsule.recipient_key, capsule.epoch
         )
         try:
-            key = SUITE.decrypt(capsule.sealed, self._key.hpke, info)
+            key = SUITE.decrypt(capsule.sealed, private.hpke, info)
         except (InvalidTag, ValueError):
             return None
         if len(key) != _KEK_BYTES:  # AESGCM itself would also take 16 or 24 bytes

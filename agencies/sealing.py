@@ -147,11 +147,19 @@ class Sealer:
 
     def may_sign(self, at_ms: int) -> bool:
         """Whether our signing key is good at an instant of domain time."""
-        return self.directory.signs(self._agency, at_ms)
+        return self._arrangement.signs(self._agency, self._pair.public.key_id(self._domains), at_ms)
 
-    def adopt(self, arrangement: Arrangement) -> None:
-        """Seal under another version from now on."""
-        self._arrangement = arrangement
+    def adopt(self, arrangement: Arrangement, pair: SigningPair | None = None) -> None:
+        """Seal under another version from now on, and with another pair if one is given.
+
+        Whose opening key is another there gets a new KEK; the old one's capsule still opens what names it.
+        """
+        before, self._arrangement = self._arrangement, arrangement
+        self._pair = pair or self._pair
+        keys = arrangement.body.keys
+        for recipient, epoch in list(self._keks):
+            if keys[recipient].opening != before.body.keys[recipient].opening:
+                del self._keks[recipient, epoch]
 
     def forget_keys(self) -> None:
         """Make new KEKs from now on: after a window with capsules in it could not be kept."""

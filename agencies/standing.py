@@ -53,6 +53,11 @@ class Signed:
         return self._history.standings[0]
 
     @property
+    def newest(self) -> Standing:
+        """What was signed last. Raises: `IndexError` before anything was read."""
+        return self._history.current
+
+    @property
     def versions(self) -> dict[Digest, Arrangement]:
         """Every version that verifies, by digest."""
         return self._history.versions

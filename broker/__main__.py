@@ -22,6 +22,7 @@ from schemas.ids import Digest
 from schemas.keys import SigningPair
 from schemas.logs import set_up_logging
 from schemas.model import BadSettings, parse_settings
+from schemas.transport import client_context, renewed
 
 log = logging.getLogger("entente.broker")
 
@@ -29,8 +30,7 @@ log = logging.getLogger("entente.broker")
 def read_keys(folder: Path) -> tuple[ssl.SSLContext, SigningPair]:
     """The broker's own keys. Raises: `BadSettings` if the folder lacks one."""
     try:
-        tls = ssl.create_default_context(cafile=folder / "ca.pem")
-        tls.load_cert_chain(folder / "tls.pem")
+        tls = client_context(folder)
         return tls, SigningPair.from_seeds((folder / "signing.key").read_bytes())
     except (OSError, ValueError) as error:
         raise BadSettings(f"the broker's keys in '{folder}' cannot be used: {error}") from error
@@ -52,6 +52,7 @@ async def serve(settings: BrokerSettings, tls: ssl.SSLContext, pair: SigningPair
         on_ready=lambda: print("ready", flush=True),
     )
     worker = asyncio.create_task(shard.run())
+    renewing = asyncio.create_task(renewed(tls, settings.keys))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.cancel)
@@ -59,6 +60,8 @@ async def serve(settings: BrokerSettings, tls: ssl.SSLContext, pair: SigningPair
         await worker
     except asyncio.CancelledError:
         log.info("stopped")
+    finally:
+        renewing.cancel()
 
 
 def main() -> int:

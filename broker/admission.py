@@ -142,7 +142,7 @@ def open_window(
     if seal.owner != lane or seal.role is not Role.WINDOW:
         return Refused.UNKNOWN_SIGNER, parcel
     capsules = _capsules(parcel, lane, version.arrangement)
-    expired = not version.arrangement.directory.signs(lane, at_ms)
+    expired = not version.arrangement.signs(lane, seal.signer, at_ms)
     return Window(parcel, seal, parcel.seals[0], capsules, expired), parcel
 
 

@@ -6,11 +6,10 @@
 - The genesis digest is what everybody pins; it is written to `genesis.sha256` for people to compare.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from agencies.keystore import IDENTITY, OPENING, SIGNING, OpeningKey
+from agencies.keystore import IDENTITY, OPENING, SIGNING, OpeningKey, write_secret
 from deploy.arrangements import ArrangementSource
 from deploy.pki import Authority, write_tls
 from schemas.arrangement import (
@@ -105,10 +104,3 @@ def read_ceremony(folder: Path) -> Ceremony:
     """A ceremony that was held before. Raises: `OSError`, `schemas.arrangement.ArrangementError`."""
     genesis = (folder / "genesis.bin").read_bytes()
     return Ceremony(folder, genesis, verify_genesis(genesis, genesis_digest(genesis)))
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """Write a key for its owner's eyes only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)

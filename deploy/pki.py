@@ -17,7 +17,6 @@ import datetime
 import ipaddress
 import os
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -118,14 +117,6 @@ def write_tls(folder: Path, identity: TlsIdentity) -> None:
     _write(folder / "tls.pem", identity.key + identity.certificate)
 
 
-def client_context(folder: Path) -> ssl.SSLContext:
-    """A client that shows who it is, trusts this authority only, and checks the server's name."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(folder / "ca.pem"))
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(folder / "tls.pem")
-    return context
-
-
 def librdkafka_tls(folder: Path) -> dict[str, str | int | float | bool]:
     """The same, as settings of a `confluent_kafka` client."""
     return {
@@ -181,8 +172,11 @@ def _folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    # Born with its final rights: a key must not be readable by others even for a moment.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Born with its final rights: a key must not be readable by others even for a moment. And born whole: a running
+    # client may be looking for its new certificate.
+    part = path.with_name(f".{path.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)
         file.write(content)
+    part.rename(path)

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -22,15 +23,23 @@ from broker.versions import ReadyHistory
 from deploy.arrangements import ArrangementSource
 from deploy.ceremony import agency_folder
 from deploy.errors import DeployError
-from deploy.pki import client_context
 from deploy.stage.evidence import Ledger, Ledgers
-from schemas.arrangement import Arrangement, ArrangementError, countersign, propose
+from schemas.arrangement import (
+    AgencyKeys,
+    Arrangement,
+    ArrangementError,
+    RetiringKey,
+    countersign,
+    propose,
+)
 from schemas.clock import ClockMap
+from schemas.directory import Directory
 from schemas.history import ClockChange, History, Standing, countersign_clock, is_clock, propose_clock
 from schemas.ids import AgencyId
-from schemas.keys import SigningPair
+from schemas.keys import OpeningPublic, SigningPair
 from schemas.ledger import Activation
 from schemas.topics import arrangement_topic
+from schemas.transport import client_context
 
 _LIMIT_S = 60.0
 
@@ -48,6 +57,41 @@ def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
         }
     )
     return propose(body)
+
+
+def propose_rotation(
+    current: Arrangement,
+    agency: AgencyId,
+    identity: SigningPair,
+    signing: SigningPair,
+    opening: OpeningPublic,
+    until: datetime,
+) -> bytes:
+    """The version in which an agency signs by `signing` and opens by `opening`; only the agency has signed it.
+
+    A signing key that is replaced is good beside the new one until `until` (domain time), and not longer than it was
+    good anyway; when it ends says nothing of the new one.
+    """
+    directory = current.directory
+    before = current.body.keys[agency]
+    after = AgencyKeys.issue(current.domains, agency, identity, signing, opening)
+    if after.signing != before.signing:
+        ending = directory.agency(agency).signing_until
+        until = until if ending is None else min(until, ending)
+        after = after.model_copy(update={"retiring": RetiringKey(signing=before.signing, until=until)})
+        agencies = tuple(
+            a.model_copy(update={"signing_until": None}) if a.id == agency else a for a in directory.agencies
+        )
+        directory = Directory.model_validate(directory.model_copy(update={"agencies": agencies}).model_dump())
+    body = current.body.model_copy(
+        update={
+            "number": current.body.number + 1,
+            "predecessor": current.digest.hex(),
+            "directory": directory,
+            "keys": {**current.body.keys, agency: after},
+        }
+    )
+    return countersign(propose(body), {agency: identity})
 
 
 def propose_change(history: History, clock: ClockMap) -> bytes:

@@ -4,8 +4,11 @@
 - Signed by members' identity keys, never by the broker; k of the members of version v sign v + 1.
 - The genesis digest is pinned in every node's and the broker's settings: the only root of trust.
 - The body is opaque bytes: hashed as received, then parsed from those bytes.
-- While a federation runs, a version may change communities, officers, suspensions and rules. Members, keys and the
-  lanes' shards stay: they need topics and rights of their own.
+- While a federation runs, a version may change communities, officers, suspensions, rules, and members' online keys and
+  the broker's. Members, identities and the lanes' shards stay: they need topics and rights of their own.
+- A new signing key may name the one it follows as retiring: good beside it until an instant, so that what was sealed
+  before the change is admitted after it. Named as nothing, the old key ends with the version: a revocation.
+- Whose keys a version changes must be among its signers: k others cannot put an old key back into use.
 - Signatures are gathered: a version without enough of them is a proposal (`propose`, `countersign`).
 """
 
@@ -15,17 +18,17 @@ from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
 import msgspec
-from pydantic import AfterValidator, Base64Bytes, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, Base64Bytes, Field, ValidationError, model_validator
 
 from schemas.canonical import Domains, digest, enc
-from schemas.directory import AgencyField, Directory
+from schemas.directory import AgencyField, Directory, instant_ms
 from schemas.frames import PREFIX, BadFrame, parse_frame
 from schemas.gate import GATE_VERSION
 from schemas.hpke import SUITE as HPKE
 from schemas.ids import AgencyId, AgencyText, Digest
 from schemas.keys import OpeningPublic, Signature, SigningPair, SigningPublic
 from schemas.model import Model
-from schemas.seal import SealVerifier
+from schemas.seal import SealVerifier, Signers
 
 SUITE: Final = "ed25519+ml-dsa-65"
 ENGINE_VERSION: Final = 1
@@ -95,6 +98,17 @@ class HybridSignature(Model):
         return Signature(self.ed25519, self.mldsa65)
 
 
+class RetiringKey(Model):
+    """A signing key that was followed by another, and is good beside it until an instant that it does not reach."""
+
+    signing: SigningKey
+    until: AwareDatetime
+
+    @cached_property
+    def until_ms(self) -> int:
+        return instant_ms(self.until)
+
+
 class AgencyKeys(Model):
     """Identity, signing key signed by the identity, opening key signed by the signing key."""
 
@@ -103,6 +117,7 @@ class AgencyKeys(Model):
     signing_signature: HybridSignature
     opening: OpeningKey
     opening_signature: HybridSignature
+    retiring: RetiringKey | None = None
 
     @classmethod
     def issue(
@@ -196,20 +211,42 @@ class Arrangement:
     def directory(self) -> Directory:
         return self.body.directory
 
+    @cached_property
+    def _signing(self) -> Mapping[Digest, tuple[AgencyId, SigningPublic, int | None]]:
+        """Owner, public halves and end of each member's signing keys, by key id."""
+        good: dict[Digest, tuple[AgencyId, SigningPublic, int | None]] = {}
+        for agency, keys in self.body.keys.items():
+            current = keys.signing.public()
+            until = self.directory.agency(agency).signing_until_ms
+            good[current.key_id(self.domains)] = (agency, current, until)
+            if keys.retiring is not None:
+                old = keys.retiring.signing.public()
+                good[old.key_id(self.domains)] = (agency, old, keys.retiring.until_ms)
+        return good
+
+    def signs(self, agency: str, signer: bytes, at_ms: int) -> bool:
+        """Whether the key of that id is the agency's and good at the instant."""
+        owner, _, until = self._signing.get(Digest(signer), ("", None, None))
+        return owner == agency and (until is None or at_ms < until)
+
+    @property
+    def window_signers(self) -> Signers:
+        """Whose window seals may be verified: every member's signing keys, current and retiring."""
+        return {key_id: (owner, public) for key_id, (owner, public, _) in self._signing.items()}
+
+    @property
+    def heads_signers(self) -> Signers:
+        """Whose seals over chain heads may be verified: the broker's."""
+        public = self.body.broker.public()
+        return {public.key_id(self.domains): (BROKER, public)}
+
     def window_verifier(self) -> SealVerifier:
         """Verifies agencies' window seals."""
-        signers = ((a, k.signing.public()) for a, k in self.body.keys.items())
-        return self._verifier(signers)
+        return SealVerifier(self.domains, self.body.suite, self.window_signers)
 
     def heads_verifier(self) -> SealVerifier:
         """Verifies the broker's seals over chain heads."""
-        return self._verifier([(BROKER, self.body.broker.public())])
-
-    def _verifier(self, signers: Iterable[tuple[str, SigningPublic]]) -> SealVerifier:
-        by_id: Mapping[Digest, tuple[str, SigningPublic]] = {
-            public.key_id(self.domains): (owner, public) for owner, public in signers
-        }
-        return SealVerifier(self.domains, self.body.suite, by_id)
+        return SealVerifier(self.domains, self.body.suite, self.heads_signers)
 
 
 def sign_version(body: ArrangementBody, identities: Mapping[AgencyId, SigningPair]) -> bytes:
@@ -268,6 +305,8 @@ def verify_genesis(data: bytes, pinned: Digest) -> Arrangement:
         raise ArrangementError(f"genesis digest is {arrangement.digest.hex()}, pinned is {pinned.hex()}")
     if arrangement.body.number != 0 or arrangement.body.predecessor:
         raise ArrangementError("the genesis must be version 0 without a predecessor")
+    if any(keys.retiring for keys in arrangement.body.keys.values()):
+        raise ArrangementError("the genesis follows nothing, so no key of it can be retiring")
     check_signatures(
         signed.signatures, _signed(arrangement.domains, arrangement.digest), arrangement, "version 0"
     )
@@ -282,16 +321,33 @@ def verify_successor(data: bytes, current: Arrangement) -> Arrangement:
         raise ArrangementError(f"version of '{body.federation}', not of '{current.body.federation}'")
     if body.number != current.body.number + 1 or body.predecessor != current.digest.hex():
         raise ArrangementError(f"version {body.number} does not follow version {current.body.number}")
+    before = current.body.keys
     for what, same in (
-        ("members", body.directory.agency_ids == current.directory.agency_ids),
-        ("keys", body.keys == current.body.keys and body.broker == current.body.broker),
+        ("members", body.keys.keys() == current.body.keys.keys()),
+        ("identities", all(k.identity == before[a].identity for a, k in body.keys.items() if a in before)),
         ("lanes", body.directory.lanes == current.directory.lanes),
     ):
         if not same:
             raise ArrangementError(f"version {body.number} changes the {what}: not while a federation runs")
     statement = _signed(current.domains, arrangement.digest)
-    check_signatures(signed.signatures, statement, current, f"version {body.number}")
+    signers = check_signatures(signed.signatures, statement, current, f"version {body.number}")
+    for agency, keys in body.keys.items():
+        _check_rotation(body.number, agency, before[agency], keys, agency in signers)
     return arrangement
+
+
+def _check_rotation(number: int, agency: str, before: AgencyKeys, after: AgencyKeys, consents: bool) -> None:
+    """Raises: `ArrangementError` for other keys that the agency has not signed for, or that follow none of its own."""
+    if after == before:
+        return
+    if not consents:
+        raise ArrangementError(f"version {number} changes the keys of '{agency}', which has not signed it")
+    if after.retiring is not None:
+        followed = {before.signing, before.retiring.signing if before.retiring is not None else None}
+        if after.retiring.signing not in followed - {after.signing}:
+            raise ArrangementError(
+                f"version {number}: the retiring key of '{agency}' is not one that its new key follows"
+            )
 
 
 def _parse(data: bytes) -> tuple[SignedArrangement, Arrangement]:
@@ -315,16 +371,24 @@ def _parse(data: bytes) -> tuple[SignedArrangement, Arrangement]:
         )
     if body.keys.keys() != set(body.directory.agency_ids):
         raise ArrangementError(f"version {body.number}: keys and directory name different agencies")
+    owners: dict[SigningKey, str] = {body.broker: BROKER}
     for agency, keys in body.keys.items():
         if not keys.hold(domains, agency):
             raise ArrangementError(f"version {body.number}: keys of '{agency}' are not signed by it")
+        # A seal names its signer by key alone: whoever could list another's key would own the other's windows.
+        for key in (keys.signing, *(() if keys.retiring is None else (keys.retiring.signing,))):
+            if key in owners:
+                raise ArrangementError(
+                    f"version {body.number}: '{agency}' and '{owners[key]}' share a signing key"
+                )
+            owners[key] = agency
     return signed, Arrangement(digest(domains.arrangement, signed.body), body)
 
 
 def check_signatures(
     signatures: Iterable[MemberSignature], statement: bytes, signers: Arrangement, what: str
-) -> None:
-    """Raises: `ArrangementError` unless enough members of `signers` have signed the statement."""
+) -> set[str]:
+    """Which members of `signers` have signed the statement. Raises: `ArrangementError` unless they are enough."""
     good: set[str] = set()
     for member in signatures:
         keys = signers.body.keys.get(AgencyId(member.agency))
@@ -333,3 +397,4 @@ def check_signatures(
     needed = signers.body.threshold
     if len(good) < needed:
         raise ArrangementError(f"{what} bears {len(good)} good signatures of {needed} needed")
+    return good

@@ -3,7 +3,8 @@
 - Both signatures cover enc(domain, suite, signer key id, role, root); both must verify.
 - The suite comes from the arrangement, never from the message.
 - The role keeps a window seal from passing as a seal over chain heads.
-- A verifier remembers good seals by the digest of the whole seal; a new arrangement gets a new verifier.
+- A verifier remembers good seals by the digest of the whole seal. Which keys are good when is not its matter: a seal
+  says by which one it was made (`schemas.arrangement.Arrangement.signs`).
 """
 
 from collections import OrderedDict
@@ -19,6 +20,9 @@ from schemas.frames import parse_frame
 from schemas.ids import Digest, DigestBytes
 from schemas.keys import Signature, SigningPair, SigningPublic
 from schemas.merkle import batch_tree
+
+#: Owner and public halves by key id.
+Signers = Mapping[Digest, tuple[str, SigningPublic]]
 
 
 class Role(StrEnum):
@@ -60,6 +64,11 @@ def seal_digest(domains: Domains, seal: bytes) -> Digest:
     return digest(domains.seal_digest, seal)
 
 
+def parse_seal(data: bytes) -> Seal:
+    """Raises: `BadFrame`."""
+    return parse_frame(_seal, data)
+
+
 class BadSeal(ValueError):
     """The seal does not verify. `unknown_signer` tells a stranger's key from a false signature."""
 
@@ -70,9 +79,10 @@ class BadSeal(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSeal:
-    """A seal whose signatures hold: its owner and the root it vouches for."""
+    """A seal whose signatures hold: its owner, by which key, and the root it vouches for."""
 
     owner: str
+    signer: Digest
     role: Role
     root: bytes
     digest: Digest
@@ -83,13 +93,15 @@ class SealVerifier:
 
     _REMEMBER = 4096
 
-    def __init__(
-        self, domains: Domains, suite: str, signers: Mapping[Digest, tuple[str, SigningPublic]]
-    ) -> None:
+    def __init__(self, domains: Domains, suite: str, signers: Signers) -> None:
         self._domains = domains
         self._suite = suite
-        self._signers = signers
+        self._signers = dict(signers)
         self._good: OrderedDict[Digest, VerifiedSeal] = OrderedDict()
+
+    def learn(self, signers: Signers) -> None:
+        """Know these, too; who is known stays so."""
+        self._signers = {**signers, **self._signers}
 
     def verify(self, data: bytes) -> VerifiedSeal:
         """Raises: `BadFrame` for bytes that are no seal, `BadSeal` for one that does not hold."""
@@ -97,7 +109,7 @@ class SealVerifier:
         known = self._good.get(name)
         if known is not None:
             return known
-        seal = parse_frame(_seal, data)
+        seal = parse_seal(data)
         signer = self._signers.get(Digest(seal.signer))
         if signer is None:
             raise BadSeal(unknown_signer=True)
@@ -106,7 +118,7 @@ class SealVerifier:
             seal.signature, _signed(self._domains, self._suite, seal.signer, seal.role, seal.root)
         ):
             raise BadSeal(unknown_signer=False)
-        verified = VerifiedSeal(owner, seal.role, seal.root, name)
+        verified = VerifiedSeal(owner, Digest(seal.signer), seal.role, seal.root, name)
         self._good[name] = verified
         if len(self._good) > self._REMEMBER:
             self._good.popitem(last=False)

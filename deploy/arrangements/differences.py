@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import TypeVar
 
 from broker.policy import load_policy
-from schemas.arrangement import ArrangementBody
+from schemas.arrangement import AgencyKeys, ArrangementBody
 from schemas.directory import Agency, Interval
 
 _T = TypeVar("_T")
 
 
 def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
-    """In the order: threshold, agencies, communities, officers, suspensions, rules, schema. Empty: nothing changes."""
+    """In the order: threshold, agencies, communities, officers, suspensions, keys, rules, schema. Empty: no change."""
     lines = []
     if old.threshold != new.threshold:
         lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
@@ -38,6 +39,9 @@ def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
         {f"{s.agency}, {_span(s)}": s for s in after.suspensions},
         lambda s: s.reason,
     )
+    lines += _changes("keys of", _by_name(old), _by_name(new), _keys)
+    if old.broker != new.broker:
+        lines.append("the broker's signing key changes")
     lines += _changes("rule", _rules(old), _rules(new), lambda rule: rule[0])
     if old.schema_text != new.schema_text:
         lines.append("the schema's text changes")
@@ -61,6 +65,18 @@ def _agency(agency: Agency) -> str:
     until = "" if agency.signing_until is None else f"; signing key until {_instant(agency.signing_until)}"
     states = ", ".join(sorted(agency.states)) or "no state"
     return f"{agency.role} of {states}; exposed to {exposed or 'no other'}{until}"
+
+
+def _by_name(body: ArrangementBody) -> dict[str, AgencyKeys]:
+    return {str(agency): keys for agency, keys in body.keys.items()}
+
+
+def _keys(keys: AgencyKeys) -> str:
+    signing, opening = (
+        sha256(k.model_dump_json().encode()).hexdigest()[:16] for k in (keys.signing, keys.opening)
+    )
+    retiring = "" if keys.retiring is None else f"; the one before it until {_instant(keys.retiring.until)}"
+    return f"signs by {signing}{retiring}; opens by {opening}"
 
 
 def _instant(at: datetime) -> str:

@@ -64,7 +64,7 @@ def propose(
 
 
 async def _propose(folder: Path, source: Path | None, speed: float | None) -> bytes:
-    async with _secretariat(folder) as office:
+    async with open_secretariat(folder) as office:
         standing = await office.refresh()
         console = Console()
         if source is not None:
@@ -118,7 +118,7 @@ def activate(proposal: Proposal, run: RunOption) -> None:
 
 
 async def _activate(folder: Path, data: bytes, proposal: Path) -> None:
-    async with _secretariat(folder) as office:
+    async with open_secretariat(folder) as office:
         await office.refresh()
         try:
             standing = await office.publish(data)
@@ -137,7 +137,7 @@ def show(run: RunFolder) -> None:
 
 
 async def _show(folder: Path) -> None:
-    async with _secretariat(folder) as office:
+    async with open_secretariat(folder) as office:
         await office.refresh()
         history = office.history
         active = await office.activations()
@@ -178,7 +178,8 @@ def _signers(data: bytes) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _secretariat(folder: Path) -> AsyncIterator[Secretariat]:
+async def open_secretariat(folder: Path) -> AsyncIterator[Secretariat]:
+    """The secretariat of a run that goes on. Raises: `DeployError`."""
     run, ceremony = Run.open(folder), read_ceremony(folder)
     state = read_state(run.cluster)
     if state is None or not state.running:

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "deploy.cli.demo",
     "simulate": "deploy.cli.simulate",
     "arrangement": "deploy.cli.arrangement",
+    "keys": "deploy.cli.keys",
     "ledger": "deploy.cli.ledger",
     "doctor": "deploy.cli.doctor",
 }

@@ -18,12 +18,12 @@ from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.state import read_state
-from deploy.pki import client_context
 from deploy.stage.audit import LaneAudit, audit_lanes
 from deploy.stage.evidence import read_ledger
 from deploy.stage.run import Run
 from deploy.stage.words import leaf_in_words
 from schemas.ids import AgencyId
+from schemas.transport import client_context
 
 app = typer.Typer(no_args_is_help=True, help="Audit the ledgers of a run.")
 

@@ -23,8 +23,9 @@ from deploy.kafka import jars, java
 from deploy.kafka.ready import wait_ready
 from deploy.kafka.settings import ADMIN, NODE, Ports, bootstrap, server_properties
 from deploy.kafka.state import ClusterState, NodeState, pick_ports, read_state, write_state
-from deploy.pki import LOCAL_HOSTS, Authority, client_context, write_tls
+from deploy.pki import LOCAL_HOSTS, Authority, write_tls
 from deploy.processes import Child
+from schemas.transport import client_context
 
 _READY_LIMIT = 60.0  # seconds; a loaded machine boots slowly, a broken node ends and is seen at once
 _STOP_GRACE = 6.0

@@ -32,7 +32,6 @@ from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
 from broker.shard import take
 from broker.step import build_step
 from deploy.kafka.cluster import Cluster
-from deploy.pki import client_context
 from deploy.stage.work import shares
 from deploy.topics import apply_topics
 from schemas.clock import IDENTITY_CLOCK, ManualClock
@@ -41,6 +40,7 @@ from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic, transactional_id
+from schemas.transport import client_context
 from tests.bench.material import message, record, windows
 from tests.bench.members import NOW_MS, ORIGINATOR, Members
 from tests.bench.rounds import Timer, ratios

@@ -27,7 +27,7 @@ from broker.kafka import Connection
 from broker.step import Restored, restore
 from deploy.arrangements import SHIPPED, ArrangementSource, read_arrangement
 from deploy.ceremony import Ceremony, hold_ceremony
-from deploy.pki import Authority, client_context
+from deploy.pki import Authority
 from deploy.processes import Child
 from deploy.stage.audit import LaneAudit, audit_lanes
 from deploy.stage.count import Audited, Counts, audit, operational
@@ -39,6 +39,7 @@ from schemas.entropy import SystemEntropy
 from schemas.ids import AgencyId
 from schemas.ledger import Leaf
 from schemas.topics import FEDERATION, arrangement_topic, lanes_topic, submit_topic
+from schemas.transport import client_context
 
 LIMIT = 90.0  # seconds for anything that should take one
 
@@ -137,14 +138,14 @@ class Live:
         self.prefix = prefix
         self.folder = folder
         self.source = shipped()
-        self._authority = authority
+        self.authority = authority
         self._ceremony: Ceremony | None = None
         self._children: list[Child] = []
         self._sealers: dict[AgencyId, Sealer] = {}
 
     async def __aenter__(self) -> Self:
         (self.folder / "logs").mkdir(parents=True)
-        self._ceremony = hold_ceremony(self.source, self.folder, self._authority)
+        self._ceremony = hold_ceremony(self.source, self.folder, self.authority)
         await apply_topics(self.bootstrap, self.admin_tls, self.agencies, prefix=self.prefix)
         async with writing(self.bootstrap, self.ceremony.tls(FEDERATION)) as producer:
             await producer.send_and_wait(arrangement_topic(self.prefix), self.ceremony.genesis, partition=0)

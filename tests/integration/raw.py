@@ -16,7 +16,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from deploy.pki import client_context
+from schemas.transport import client_context
 
 ALLOWED = 0
 TOPIC_DENIED = 29

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.kafka.cluster import Cluster
-from deploy.pki import Authority, client_context, librdkafka_tls, write_tls
+from deploy.pki import Authority, librdkafka_tls, write_tls
 from deploy.topics import apply_topics
 from schemas.ids import AgencyId
 from schemas.topics import (
@@ -24,6 +24,7 @@ from schemas.topics import (
     topics,
     transactional_id,
 )
+from schemas.transport import client_context
 from tests.integration.conftest import Identities
 from tests.integration.raw import ALLOWED, TOPIC_DENIED, TRANSACTIONAL_ID_DENIED, RawClient
 

@@ -18,10 +18,11 @@ from deploy.errors import DeployError, Missing
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.settings import Ports, bootstrap
 from deploy.kafka.state import pick_ports, read_state
-from deploy.pki import Authority, client_context
+from deploy.pki import Authority
 from deploy.topics import apply_topics
 from schemas.ids import AgencyId
 from schemas.topics import submit_topic
+from schemas.transport import client_context
 
 AGENCY = AgencyId("gb-nca")
 TOPIC = submit_topic(AGENCY)

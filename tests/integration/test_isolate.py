@@ -15,12 +15,12 @@ from broker.kafka import Connection
 from broker.step import claim, restore
 from deploy.ceremony import Ceremony, read_ceremony
 from deploy.kafka.cluster import Cluster
-from deploy.pki import client_context
 from deploy.stage.evidence import read_ledger
 from deploy.stage.run import Run
 from schemas.frames import Parcel, pack_parcel, parse_parcel
 from schemas.ledger import LeafEntry, Quarantined, entry_bytes, leaf_bytes
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic
+from schemas.transport import client_context
 from schemas.verdicts import Refused
 from tests.integration.live import NCA, OLTIM, PDS, read_topic, writing
 

@@ -18,7 +18,6 @@ import broker.shard
 from broker.errors import Zombie
 from broker.kafka import Connection, Producer, Record
 from broker.shard import Shard, ShardSettings
-from deploy.pki import client_context
 from schemas.canonical import Domains
 from schemas.certificate import Head, certificate_digest, parse_certificate
 from schemas.entropy import SystemEntropy
@@ -28,6 +27,7 @@ from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.ledger import Admitted, LeafEntry, parse_ledger_entry
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic
+from schemas.transport import client_context
 from tests.integration.live import NCA, OLTIM, PDS, Live, Message, assert_exact, more, until
 
 RECORDS = 6  # from each originator

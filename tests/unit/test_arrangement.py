@@ -201,7 +201,7 @@ def test_a_version_is_signed_by_the_members_of_the_one_before_it(m: Members) -> 
     }
     usurped = next_body(m, keys=keys, threshold=1)
     for signers in (strangers, m.identities):
-        with pytest.raises(ArrangementError, match="changes the keys"):
+        with pytest.raises(ArrangementError, match="changes the identities"):
             verify_successor(sign_version(usurped, signers), m.arrangement)
     lowered = next_body(m, threshold=1)
     with pytest.raises(ArrangementError, match="0 good signatures of 3"):

@@ -106,7 +106,7 @@ def test_signatures_are_gathered_one_by_one(history: History) -> None:
         ({"predecessor": "00" * 32}, "does not follow"),
         ({"federation": "other"}, "are not signed by it"),  # keys are signed for one federation
         ({"gate_version": 99}, "wants gate 99"),
-        ({"broker": M.arrangement.body.keys[XA].signing}, "changes the keys"),
+        ({"broker": M.arrangement.body.keys[XA].signing}, "share a signing key"),
         ({"directory": M.arrangement.directory.model_copy(update={"lanes": {XA: 1}})}, "changes the lanes"),
     ],
 )

@@ -25,7 +25,8 @@ class Idle:
 
     def __init__(self, *_: object) -> None:
         self.stored = asyncio.Event()
-        self.genesis = Standing(ceremony().arrangement, IDENTITY_CLOCK)
+        self.genesis = self.newest = Standing(ceremony().arrangement, IDENTITY_CLOCK)
+        self.versions = {ceremony().arrangement.digest: ceremony().arrangement}
 
     async def refresh(self) -> None: ...
 

@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deploy.pki import LOCAL_HOSTS, Authority, TlsIdentity, client_context, write_tls
+from deploy.pki import LOCAL_HOSTS, Authority, TlsIdentity, write_tls
+from schemas.transport import client_context
 
 
 def certificate(identity: TlsIdentity) -> x509.Certificate:
