@@ -19,9 +19,10 @@ from aiokafka.record.util import calc_crc32c
 from agencies.judging import Delivered
 from schemas.batches import guard
 from schemas.stopping import leave_after
+from schemas.topics import MAX_MESSAGE_BYTES
 
 _REQUEST_MS = 2500
-_MAX_BATCH = 950_000
+_MAX_BATCH = MAX_MESSAGE_BYTES - 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from agencies.sealing import ClosedRecord, Control, Sealer, content_bytes
 from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
 from schemas.clock import MappedClock
-from schemas.frames import MAX_RECORD
+from schemas.frames import MAX_RECORD, MAX_RELEASED
 from schemas.ids import Digest
 from schemas.merkle import BATCH_LEAVES
 from schemas.stopping import stop_if_asked
@@ -183,6 +183,11 @@ class Outbox:
             raise DraftRefused(
                 f"a record of {record.size} bytes, with capsules for its recipients {record.alone}, "
                 f"is over the limit of {MAX_RECORD}"
+            )
+        if record.released > MAX_RELEASED:
+            raise DraftRefused(
+                f"a record of {record.size} bytes comes to {record.released} bytes in all its deliveries, over the "
+                f"limit of {MAX_RELEASED}: address fewer agencies, or send less"
             )
         return record
 

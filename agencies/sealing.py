@@ -106,6 +106,8 @@ class ClosedRecord:
     """At least as many bytes as it takes in a parcel, capsules apart."""
     alone: int
     """The same with every capsule that it names, as a window takes after a restart."""
+    released: int
+    """Bytes of ciphertext in all deliveries together, if nothing is withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,14 @@ class Sealer:
         addressees: list[Addressee] = []
         wraps: list[bytes] = []
         capsules: dict[Digest, int] = {}
+        released = 0
         for portion in draft.portions:
             slot, commitment, dek = self._close_portion(draft, portion)
             slots.append(slot)
             commitments.append(commitment)
+            before = len(wraps)
             self._wrap(draft, portion, commitment, dek, addressees, wraps, capsules)
+            released += len(slot.ciphertext) * (len(wraps) - before)
         broker_only = frame_bytes(
             BrokerOnly(
                 sequence,
@@ -209,6 +214,7 @@ class Sealer:
             tuple(capsules),
             size,
             size + sum(capsules.values()),
+            released,
         )
 
     def _wrap(

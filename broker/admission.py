@@ -40,7 +40,7 @@ from schemas.envelope import (
     record_leaf,
     routing_digest,
 )
-from schemas.frames import BadFrame, Parcel, parse_parcel
+from schemas.frames import MAX_RELEASED, BadFrame, Parcel, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
 from schemas.merkle import BATCH_LEAVES, path_root
@@ -242,7 +242,7 @@ def admit(
     recent: Mapping[Digest, Arrangement],
     at_ms: int,
 ) -> AdmittedRecord | Refused:
-    """Steps 11 to 18, after the sequence (10, in `broker.lane`): what the record says, against the arrangement."""
+    """Steps 11 to 19, after the sequence (10, in `broker.lane`): what the record says, against the arrangement."""
     manifest, broker_only = envelope.manifest, envelope.broker_only
     # 11: a suspended agency publishes nothing. Its number is used up, so that what follows the suspension is no gap;
     # its receipts pass: they say what it stored before, and what became of a recall
@@ -300,7 +300,10 @@ def admit(
         return Refused.AUDIENCE_MISMATCH
     if any(named[p.slot.name] != p.audience for p in portions):
         return Refused.AUDIENCE_MISMATCH
-    # 18: revisions follow one another; only an admitted record uses one up
+    # 18: what it comes to in all deliveries fits into one transaction
+    if sum(len(p.slot.ciphertext) * len(p.audience) for p in portions) > MAX_RELEASED:
+        return Refused.TOO_LARGE
+    # 19: revisions follow one another; only an admitted record uses one up
     last = known.revision(manifest.record_id)
     if last is not None and broker_only.revision == last[0] and envelope.digest != last[1]:
         return Refused.EQUIVOCATION

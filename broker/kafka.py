@@ -20,10 +20,11 @@ from aiokafka.record.util import calc_crc32c
 from broker.admission import SourceMessage
 from schemas.batches import guard
 from schemas.stopping import leave_after
+from schemas.topics import MAX_MESSAGE_BYTES
 
 log = logging.getLogger("entente.broker.kafka")
 
-_MAX_BATCH = 950_000
+_MAX_BATCH = MAX_MESSAGE_BYTES - 50_000
 _REQUEST_MS = 2500
 _TRANSACTION_MS = 10_000
 

@@ -82,22 +82,27 @@ def take(
 ) -> dict[AgencyId, Sequence[SourceMessage]]:
     """Messages of every lane in turn, until the step is full: no lane waits for another's flood.
 
-    `turns`: offsets that a lane may not pass yet.
+    Lanes are served in the order of `backlog`, and who was served goes behind: one large message may fill a step, and
+    then the next one begins with another lane. `turns`: offsets that a lane may not pass yet.
     """
     taken: dict[AgencyId, Sequence[SourceMessage]] = {}
     share = _STEP_BYTES // max(1, sum(bool(q) for q in backlog.values()))
-    for lane, queue in sorted(backlog.items()):
+    whole = 0
+    for lane, queue in backlog.items():
         messages, size, turn = list[SourceMessage](), 0, turns.get(lane)
         while queue and len(messages) < _STEP_MESSAGES:
-            if messages and size + len(queue[0].value) > share:
+            comes = len(queue[0].value)
+            if (messages and size + comes > share) or (whole and whole + comes > _STEP_BYTES):
                 break
             if turn is not None and queue[0].offset >= turn:
                 break
-            size += len(queue[0].value)
+            size, whole = size + comes, whole + comes
             messages.append(queue.popleft())
         if messages:
             taken[lane] = messages
-    return taken
+    for lane in taken:
+        backlog[lane] = backlog.pop(lane)
+    return {lane: taken[lane] for lane in sorted(taken)}
 
 
 class Shard:

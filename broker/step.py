@@ -17,7 +17,7 @@ from schemas.arrangement import Arrangement
 from schemas.certificate import Head
 from schemas.entropy import Entropy
 from schemas.envelope import ControlEntry, DeliveryEntry, HeadEntry, frame_bytes, head_leaf
-from schemas.frames import MAX_PARCEL, MAX_PARTS, Parcel, pack_parcel
+from schemas.frames import FULL_PARCEL, MAX_PARTS, Parcel, pack_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
 from schemas.ledger import LeafEntry, entry_bytes
@@ -103,7 +103,7 @@ def _drafts(folds: Iterable[tuple[Folded, Mapping[Digest, bytes]]]) -> Iterator[
         draft = _Draft(recipient)
         for part, capsules in parts[recipient]:
             bound = _bound(part) + _HEAD_ROOM * len(draft.heads)
-            full = draft.size + bound > MAX_PARCEL - _ROOM or len(draft.entries) >= MAX_PARTS // 2
+            full = draft.size + bound > FULL_PARCEL - _ROOM or len(draft.entries) >= MAX_PARTS // 2
             if draft.entries and full:
                 yield draft
                 draft = _Draft(recipient)
@@ -145,7 +145,7 @@ def ledger_parcels(folded: Folded) -> Iterator[bytes]:
     first, entries, size = number, list[bytes](), 0
     for entry in folded.ledger:
         data = entry_bytes(entry)
-        if entries and (size + len(data) > MAX_PARCEL - _ROOM or len(entries) == MAX_PARTS):
+        if entries and (size + len(data) > FULL_PARCEL - _ROOM or len(entries) == MAX_PARTS):
             yield pack_parcel(Parcel(first, (), (), tuple(entries)))
             first, entries, size = number, [], 0
         entries.append(data)

@@ -38,7 +38,7 @@ from schemas.history import ClockChange, History, Standing, countersign_clock, i
 from schemas.ids import AgencyId
 from schemas.keys import OpeningPublic, SigningPair
 from schemas.ledger import Activation
-from schemas.topics import arrangement_topic
+from schemas.topics import MAX_MESSAGE_BYTES, arrangement_topic
 from schemas.transport import client_context
 
 _LIMIT_S = 60.0
@@ -176,7 +176,7 @@ class Secretariat:
             security_protocol="SSL",
             ssl_context=client_context(self.tls),
             acks="all",
-            max_request_size=1_000_000,
+            max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=5000,
         )
         try:

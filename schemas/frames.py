@@ -15,8 +15,13 @@ from schemas.canonical import FORMAT_VERSION
 
 MAGIC: Final = b"ENTENTE"
 PREFIX: Final = MAGIC + bytes([FORMAT_VERSION])
-MAX_PARCEL: Final = 900_000
-MAX_RECORD: Final = 512 * 1024
+MAX_PARCEL: Final = 5_000_000
+MAX_RECORD: Final = 4_500_000
+"""A record's entry with the capsules that it names: 4 MiB of padded content, and what goes with it."""
+MAX_RELEASED: Final = 100_000_000
+"""What a record may come to in all deliveries together: each portion's ciphertext as often as it is addressed."""
+FULL_PARCEL: Final = 900_000
+"""Who packs many things into parcels begins another one here; a larger parcel holds one large thing."""
 MAX_PARTS: Final = 8192
 """Seals, capsules or entries of a parcel."""
 

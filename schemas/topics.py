@@ -26,7 +26,7 @@ Operation = Literal["READ", "WRITE", "DESCRIBE"]
 Resource = Literal["topic", "transactional_id"]
 
 #: A batch as it is stored, with Kafka's own overhead in it. Producers stay below with their batches.
-MAX_MESSAGE_BYTES: Final = 1_000_000
+MAX_MESSAGE_BYTES: Final = 5_100_000
 
 # Admission time is a function of the append time (`schemas.clock.ClockMap`), so the cluster and not the
 # writer sets it. Nothing is ever removed by age: a ledger is the proof, and a delivery waits for a recipient

@@ -11,7 +11,7 @@ from schemas.codes import Caveat, HandlingCode, Kind, PortionName, Purpose, Tlp
 from schemas.model import Model
 from schemas.records.fields import Instant, LongText, Serial, ShortText
 from schemas.records.kind import KindSpec, PortionSpec, StartLabel
-from schemas.records.particulars import Sources
+from schemas.records.particulars import Exhibits, Sources
 
 
 class Reading(Model):
@@ -31,6 +31,8 @@ class TechnicalInformationBase(Model):
     serial: Serial | None = None
     readings: Annotated[tuple[Reading, ...], Field(max_length=50)] = ()
     tested_at: Instant
+    exhibits: Exhibits = ()
+    """Plots, drawings, photographs of things; whatever shows a person stands in a portion that bears persons."""
 
 
 class TechnicalInformationSources(Sources):

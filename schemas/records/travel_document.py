@@ -12,7 +12,7 @@ from schemas.codes import Caveat, HandlingCode, Kind, PortionName, Purpose, Stat
 from schemas.model import Model
 from schemas.records.fields import DocumentNumber, Instant, LongText, ShortText
 from schemas.records.kind import KindSpec, Persons, PortionSpec, StartLabel
-from schemas.records.particulars import Sources
+from schemas.records.particulars import Exhibits, Sources
 
 
 class TravelDocumentBase(Model):
@@ -31,9 +31,10 @@ class TravelDocumentBase(Model):
 
 
 class TravelDocumentPersons(Model):
-    """Who made, sold or carried it."""
+    """Who made, sold or carried it, and scans of what they carried."""
 
     persons: Persons
+    exhibits: Exhibits = ()
 
 
 class TravelDocumentSources(Sources):

@@ -116,7 +116,7 @@ async def writing(
         acks="all",
         transactional_id=transactional_id,
         transaction_timeout_ms=120_000,
-        max_request_size=2_000_000,
+        max_request_size=6_000_000,
         retry_backoff_ms=20,
     )
     async with asyncio.timeout(LIMIT):

@@ -313,6 +313,16 @@ def test_a_record_over_the_limit_is_refused_and_its_neighbour_is_not(m: Members)
     assert [b.reason for b in result.bad] == [Unopened.BAD_WRAP]
 
 
+def test_a_record_whose_deliveries_come_to_too_much_is_refused(
+    m: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = _slots(m, lambda s: msgspec.structs.replace(s, ciphertext=bytes(1000)))
+    values = [window(m, n, to, change=change) for n, to in ((1, [FR]), (2, [FR, IT]))]
+    monkeypatch.setattr("broker.admission.MAX_RELEASED", 1999)
+    _, out = folded(m, *values)
+    assert kinds(leaves(out)) == ["admitted", "too_large"]
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17])
 def test_a_ciphertext_of_any_size_is_judged(m: Members, size: int) -> None:
     change = _slots(m, lambda s: msgspec.structs.replace(s, ciphertext=bytes(size)))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import struct
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,15 @@ from agencies.store import Store
 from agencies.store.tables import chains, outbox, published
 from broker.lane import fold
 from schemas.clock import DAY_S, ManualClock, MappedClock
-from schemas.codes import PortionName, SubjectCategory
+from schemas.codes import Kind, PortionName, SubjectCategory
 from schemas.controls import Receipt, receipt_bytes
 from schemas.envelope import RecordEntry, manifest_digest, parse_submission_entry
 from schemas.frames import MAX_PARCEL, parse_parcel
 from schemas.ledger import Admitted
 from schemas.records.boat_supply import BoatSupplyPersons
 from schemas.records.kind import Person
+from schemas.records.particulars import Exhibit
+from schemas.records.travel_document import TravelDocumentPersons
 from tests.support.drafts import base, draft, handling, label, persons, plain, record_id, sources
 from tests.support.federation import NOW_MS, leaves, message
 from tests.support.members import members
@@ -136,9 +139,13 @@ SUSPECTS = handling(subjects=(SubjectCategory.SUSPECT,), origins=("XA",), cleare
 
 
 def _large(seed: int) -> Draft:
-    """About 600 KB: more than a record may have."""
-    huge = Person(name="N", role="driver", note="\N{GRINNING FACE}" * 4000)
-    return draft(seed, (PortionName.PERSONS, BoatSupplyPersons(persons=(huge,) * 20), label(FR, by=SUSPECTS)))
+    """Two scans of 3 MB each: more than a record may have."""
+    scan = Exhibit(
+        title="Scan", media_type="image/png", data=b64encode(b"\x89PNG\r\n\x1a\n" + bytes(3_000_000))
+    )
+    content = TravelDocumentPersons(persons=(Person(name="N", role="driver"),), exhibits=(scan, scan))
+    made = draft(seed, (PortionName.PERSONS, content, label(FR, by=SUSPECTS)))
+    return replace(made, kind=Kind.TRAVEL_DOCUMENT)
 
 
 async def test_a_refused_draft_is_told_to_its_sender_and_to_nobody_else(tmp_path: Path) -> None:
@@ -160,6 +167,18 @@ async def test_a_refused_draft_is_told_to_its_sender_and_to_nobody_else(tmp_path
         values = await parcels(store)
     out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
     assert [type(leaf) for leaf in leaves(out)] == [Admitted] * 3
+
+
+async def test_what_comes_to_too_much_in_all_deliveries_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.outbox.MAX_RELEASED", 900)
+    async with opened(tmp_path) as (_, box), running(box):
+        await (await box.put(plain(1, FR)))
+        with pytest.raises(
+            DraftRefused, match=r"in all its deliveries, over the limit of 900: address fewer"
+        ):
+            await (await box.put(plain(2, *OTHERS)))
 
 
 async def test_a_sealing_that_fails_for_one_draft_leaves_the_loop_alive(tmp_path: Path) -> None:
@@ -259,6 +278,7 @@ async def test_a_window_that_is_too_large_is_told_to_every_sender_and_uses_no_nu
         kept = [await box.put(d) for d in drafts]
         with monkeypatch.context() as patch:
             patch.setattr("agencies.outbox._WINDOW_BYTES", 2_000_000)
+            patch.setattr("schemas.frames.MAX_PARCEL", 900_000)
             async with running(box):
                 told = await asyncio.wait_for(asyncio.gather(*kept, return_exceptions=True), 20)
                 assert all(isinstance(e, ValueError) and "over the limits" in str(e) for e in told)
@@ -269,11 +289,13 @@ async def test_a_window_that_is_too_large_is_told_to_every_sender_and_uses_no_nu
     assert [leaf.sequence for leaf in leaves(out) if isinstance(leaf, Admitted)] == [1]
 
 
-def test_a_window_that_is_too_large_keeps_its_capsules_for_the_next() -> None:
+def test_a_window_that_is_too_large_keeps_its_capsules_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     sealer = M.sealer(GB)
     closed = [sealer.close_record(_dated(i, i, *OTHERS), i + 1) for i in range(200)]
-    with pytest.raises(ValueError, match="over the limits"):
-        sealer.seal_window(closed, (), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("schemas.frames.MAX_PARCEL", 900_000)
+        with pytest.raises(ValueError, match="over the limits"):
+            sealer.seal_window(closed, (), 1)
     assert len(parse_parcel(sealer.seal_window(closed[:1], (), 1)).capsules) == len(OTHERS)
 
 

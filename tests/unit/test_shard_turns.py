@@ -6,7 +6,7 @@ from broker.admission import SourceMessage
 from broker.shard import take
 from schemas.ids import AgencyId
 
-A, B = AgencyId("gb-nca"), AgencyId("it-pds")
+A, B, C = AgencyId("gb-nca"), AgencyId("it-pds"), AgencyId("xa-np")
 
 
 def queue(count: int, size: int = 10, start: int = 0) -> deque[SourceMessage]:
@@ -28,6 +28,12 @@ def test_many_small_messages_are_bounded_by_their_number() -> None:
 
 def test_a_message_over_the_share_goes_alone() -> None:
     assert len(take({A: queue(2, 3_000_000)}, {})[A]) == 1
+
+
+def test_a_large_message_fills_a_step_and_the_next_begins_with_another_lane() -> None:
+    backlog = {A: queue(3, 4_000_000), B: queue(3, 4_000_000), C: queue(1)}
+    served = [[(lane, len(m)) for lane, m in take(backlog, {}).items()] for _ in range(6)]
+    assert served == [[(A, 1)], [(B, 1)], [(C, 1)], [(A, 1)], [(B, 1)], [(A, 1)]]
 
 
 def test_a_lane_stops_where_it_turns() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from broker.lane import fold
 from broker.step import ledger_parcels
-from schemas.frames import MAX_PARTS, Parcel, pack_parcel, parse_parcel
+from schemas.frames import MAX_PARCEL, MAX_PARTS, Parcel, pack_parcel, parse_parcel
 from schemas.ledger import Quarantined
 from schemas.merkle import BATCH_LEAVES
 from schemas.verdicts import Refused
@@ -24,7 +24,7 @@ def test_a_parcel_that_no_reader_takes_is_not_packed() -> None:
     with pytest.raises(ValueError, match="8193 parts is over the limits"):
         of(MAX_PARTS + 1)
     with pytest.raises(ValueError, match="over the limits"):
-        pack_parcel(Parcel(1, (), (), (bytes(900_000),)))
+        pack_parcel(Parcel(1, (), (), (bytes(MAX_PARCEL),)))
 
 
 @pytest.mark.parametrize("entries", [0, BATCH_LEAVES + 1, MAX_PARTS])
