@@ -6,10 +6,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from agencies.errors import PositionMoved
 from agencies.judging import SEEN, Delivered, Judge, Judged, UnknownVersion
@@ -18,10 +20,11 @@ from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.database import insert_new
 from agencies.store.reception import store_all
-from agencies.store.tables import chains, positions, reception_log
+from agencies.store.tables import alarms, chains, positions, reception_log
 from schemas.certificate import Head
 from schemas.ids import AgencyId
 from schemas.stopping import stop_if_asked
+from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.inbox")
 
@@ -52,6 +55,7 @@ class Inbox:
         try:
             await reader.start()
             offsets = await self._store.run(lambda c: read_positions(c, self._topic, self._partitions))
+            await self._check_begins(reader, offsets)
             reader.assign(self._topic, offsets)
             failed = False
             while True:
@@ -71,6 +75,24 @@ class Inbox:
                     await asyncio.sleep(0.2)
         finally:
             await reader.stop()
+
+    async def _check_begins(self, reader: Reader, offsets: dict[int, int]) -> None:
+        """Go on where a partition begins, if that is later than where we are.
+
+        What we acknowledged is trimmed there, so our store is an older copy: what is missing shows as a break in the
+        chains, and only its originator can send it again.
+        """
+        for partition, offset in offsets.items():
+            begins, _ = await reader.span(self._topic, partition)
+            if offset < begins:
+                log.critical(
+                    "'%s' begins at %d and we are at %d: this store is an older copy",
+                    self._topic,
+                    begins,
+                    offset,
+                )
+                await self._store.run(partial(_move, topic=self._topic, partition=partition, offset=begins))
+                offsets[partition] = begins
 
     async def _return(self, reader: Reader) -> dict[int, int]:
         """Go back, reader and judge alike, to what SQL holds."""
@@ -99,6 +121,14 @@ class Inbox:
             for arrangement in self._signed.versions.values():
                 self._judge.learn(arrangement)
             return self._judge.judge(message)
+
+
+def _move(connection: SqlConnection, topic: str, partition: int, offset: int) -> None:
+    where = (positions.c.topic == topic) & (positions.c.partition == partition)
+    connection.execute(update(positions).where(where).values(offset=offset))
+    detail = f"what was acknowledged of '{topic}' up to {offset} is not in this store"
+    now = time.time_ns() // 1_000_000
+    connection.execute(insert(alarms).values(alarm=Alarm.RESTORED_COPY, detail=detail, at_ms=now))
 
 
 def read_positions(connection: SqlConnection, topic: str, partitions: Sequence[int]) -> dict[int, int]:

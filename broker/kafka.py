@@ -203,6 +203,18 @@ class Reader:
         await leave_after(2, self._consumer.stop())
 
 
+async def first_offsets(
+    connection: Connection, places: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], int]:
+    """The first offset that each partition still has: 0 where nothing was trimmed."""
+    reader = Reader(connection)
+    await reader.start()
+    try:
+        return {place: await reader.start_of(*place) for place in places}
+    finally:
+        await reader.stop()
+
+
 async def read_all(
     connection: Connection, topic: str, partition: int = 0, start: int | None = None
 ) -> AsyncIterator[tuple[SourceMessage, bytes | None]]:

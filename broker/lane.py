@@ -302,13 +302,14 @@ class _Folding:
                 tuple(
                     LedgerPortion(
                         d.portion.slot.name,
+                        commitment,
                         d.portion.slot.handling,
                         d.portion.slot.routing,
                         tuple(sorted(d.portion.audience)),
                         d.departed,
                         d.ruling_digest,
                     )
-                    for d in decision.portions
+                    for d, commitment in zip(decision.portions, envelope.commitments, strict=True)
                 ),
                 decision.active,
             )

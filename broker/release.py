@@ -4,7 +4,7 @@
 - Its bytes are a function of the decision and of the chain's head; nothing random enters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from broker.decide import Decision
@@ -13,6 +13,7 @@ from schemas.canonical import Domains
 from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
 from schemas.envelope import ReleasedPortion
 from schemas.ids import AgencyId, Digest, RuleId
+from schemas.rulings import Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +112,48 @@ def _certificate(
     replaced: Mapping[AgencyId, Digest],
 ) -> bytes:
     envelope = decision.record.envelope
-    rules = sorted({r for i in indexes for r in decision.portions[i].ruling.verdict(recipient).rules})
+    return certify(
+        recipient,
+        envelope.manifest.originator,
+        envelope.manifest.record_id,
+        envelope.digest,
+        [envelope.commitments[i] for i in indexes],
+        arrangement,
+        [decision.portions[i].ruling for i in indexes],
+        reasons,
+        at_ms,
+        replaced.get(recipient, b""),
+        head,
+    )
+
+
+def certify(
+    recipient: AgencyId,
+    originator: str,
+    record_id: bytes,
+    manifest: bytes,
+    commitments: Iterable[bytes],
+    arrangement: Digest,
+    rulings: Iterable[Ruling],
+    reasons: Mapping[RuleId, str],
+    at_ms: int,
+    replaced: bytes,
+    head: Head,
+) -> bytes:
+    """A delivery's certificate. `commitments` and `rulings`: of what is released; `head`: of the chain before it."""
+    rules = sorted({rule for ruling in rulings for rule in ruling.verdict(recipient).rules})
     return certificate_bytes(
         Certificate(
             Act.DELIVERY,
             recipient,
-            envelope.manifest.originator,
-            envelope.manifest.record_id,
-            envelope.digest,
-            tuple(sorted(envelope.commitments[i] for i in indexes)),
+            originator,
+            record_id,
+            manifest,
+            tuple(sorted(commitments)),
             arrangement,
             tuple(DecidedBy(rule, reasons[rule]) for rule in rules),
             at_ms,
-            replaced.get(recipient, b""),
+            replaced,
             head.number + 1,
             head.digest,
         )

@@ -22,9 +22,13 @@ _Agencies = Annotated[tuple[AgencyText, ...], msgspec.Meta(max_length=4096)]
 
 
 class LedgerPortion(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A portion of an admitted record: label, audience, and the ruling that decided it."""
+    """A portion of an admitted record: label, audience, and the ruling that decided it.
+
+    With its commitment a ledger alone says what every certificate must be, without the submission.
+    """
 
     name: Code
+    commitment: DigestBytes
     handling: LabelBytes
     routing: LabelBytes
     audience: _Agencies

@@ -22,6 +22,7 @@ from deploy.stage.audit import LaneAudit, audit_lanes
 from deploy.stage.evidence import read_ledger
 from deploy.stage.run import Run
 from deploy.stage.words import leaf_in_words
+from deploy.trimming import Trim, trim_run
 from schemas.ids import AgencyId
 from schemas.transport import client_context
 
@@ -57,6 +58,27 @@ def show(
 ) -> None:
     """Show an originator's ledger: what was decided on each record, and what was refused, with reasons."""
     asyncio.run(_show_lane(folder, lane, last))
+
+
+@app.command()
+def trim(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run, as `entente demo` prints it.")],
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be trimmed.")] = False,
+) -> None:
+    """Delete submissions and deliveries that every recipient has acknowledged. Ledgers are kept for ever."""
+    found = asyncio.run(_trim(folder, dry))
+    table = Table("topic", "partition", "began at", "begins at", box=SIMPLE_HEAD)
+    for t in found:
+        table.add_row(t.topic, str(t.partition), str(t.begins), str(t.upto))
+    console = Console()
+    console.print(table if found else "nothing is acknowledged that was not trimmed before", highlight=False)
+
+
+async def _trim(folder: Path, dry: bool) -> list[Trim]:
+    run = Run.open(folder)
+    arrangement = read_ceremony(folder).arrangement
+    async with _cluster(run) as (bootstrap, tls):
+        return await trim_run(bootstrap, tls, arrangement, run.record.prefix, dry=dry)
 
 
 async def _show_lane(folder: Path, lane: str, last: int) -> None:
@@ -99,7 +121,11 @@ def _show_audits(found: list[LaneAudit]) -> None:
     table = Table("lane", "leaves", "certificates", "root", "replay", title="ledger audit", box=SIMPLE_HEAD)
     for a in found:
         table.add_row(
-            a.lane, str(a.leaves), str(a.certificates), a.root[:16] + "…", "equal" if a.equal else "DIFFERS"
+            a.lane,
+            str(a.leaves),
+            str(a.certificates),
+            a.root[:16] + "…",
+            ("equal, from the ledger alone" if a.from_ledger else "equal") if a.equal else "DIFFERS",
         )
     console = Console()
     console.print(table)

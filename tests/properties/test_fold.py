@@ -8,6 +8,7 @@ from functools import cache
 from itertools import repeat
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from agencies.judging import Delivered
 from agencies.sealing import Control
 from broker.admission import SourceMessage
 from broker.lane import Lane, fold
+from broker.ledger_replay import replay_ledger
 from broker.release import Share
 from broker.replay import replay
 from broker.step import state_records
@@ -48,6 +50,7 @@ from schemas.ledger import (
     LedgerEntry,
     Quarantined,
     entry_bytes,
+    leaf_bytes,
     parse_leaf,
 )
 from schemas.verdicts import Refused
@@ -213,6 +216,71 @@ def test_activations_between_messages_replay_equal(
         if isinstance(leaf, Admitted):
             assert (IT in leaf.active) is (leaf.offset < turn)
             assert (leaf.at_ms >= NOW_MS + 86_400_000) is (leaf.offset >= turn + pause)
+
+
+@FEW
+@given(st.integers(0, 10), st.integers(0, 10))
+def test_the_ledger_alone_gives_the_same_certificates_and_chains(turn: int, pause: int) -> None:
+    m = members()
+    versions = {**m.versions, second().arrangement.digest: second()}
+    turns = [Activation(0, 0, m.arrangement.digest, IDENTITY_CLOCK)]
+    turns.append(Activation(0, turn, second().arrangement.digest, IDENTITY_CLOCK))
+    turns.append(
+        Activation(0, turn + pause, second().arrangement.digest, IDENTITY_CLOCK.runs(NOW_MS, 0, NOW_MS))
+    )
+    log_replayed = replay(GB, log(), turns, versions, repeat(3))
+    again = replay_ledger(GB, log_replayed.ledger, versions)
+    assert again.differences == []
+    assert (again.root, again.leaves) == (log_replayed.root, log_replayed.leaves)
+    assert again.certificates == log_replayed.certificates
+    assert again.heads == log_replayed.heads
+    assert len(again.places) == sum(map(len, again.certificates.values())) > 10
+
+
+def _edited(change: Callable[[Admitted], Admitted]) -> list[LedgerEntry]:
+    """The ledger with its first admitted leaf of several agencies changed, as a broker that lies would write it."""
+    m = members()
+    activation = Activation(0, 0, m.arrangement.digest, IDENTITY_CLOCK)
+    entries = list(replay(GB, log(), [activation], m.versions, repeat(3)).ledger)
+    for at, entry in enumerate(entries):
+        leaf = parse_leaf(entry.leaf) if isinstance(entry, LeafEntry) else None
+        if isinstance(leaf, Admitted) and any(p.audience for p in leaf.portions):
+            entries[at] = LeafEntry(leaf_bytes(change(leaf)))
+            break
+    return entries
+
+
+def _portion(leaf: Admitted, **changes: object) -> Admitted:
+    first = next(i for i, p in enumerate(leaf.portions) if p.audience)
+    portions = [*leaf.portions]
+    portions[first] = msgspec.structs.replace(portions[first], **changes)
+    return msgspec.structs.replace(leaf, portions=tuple(portions))
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        (lambda leaf: _portion(leaf, ruling=bytes(32)), "names another ruling"),
+        (lambda leaf: _portion(leaf, departed=(IT,)), "addressed no longer"),
+        (lambda leaf: msgspec.structs.replace(leaf, active=leaf.active[1:]), "other active agencies"),
+        (lambda leaf: msgspec.structs.replace(leaf, number=99), "bears the number 99"),
+        (lambda leaf: msgspec.structs.replace(leaf, kind="gossip"), "that admission refuses"),
+        (lambda leaf: _portion(leaf, handling=b"\x90"), "that admission refuses"),
+    ],
+)
+def test_a_ledger_that_contradicts_its_arrangement_is_told(
+    change: Callable[[Admitted], Admitted], what: str
+) -> None:
+    found = replay_ledger(GB, _edited(change), members().versions).differences
+    assert any(what in difference for difference in found), found
+
+
+def test_another_commitment_in_a_leaf_gives_another_chain() -> None:
+    versions = members().versions
+    honest = replay_ledger(GB, _edited(lambda leaf: leaf), versions)
+    lied = replay_ledger(GB, _edited(lambda leaf: _portion(leaf, commitment=bytes(32))), versions)
+    assert honest.differences == lied.differences == []
+    assert honest.heads != lied.heads
 
 
 @FEW

@@ -125,6 +125,7 @@ class Evidence:
             portions.append(
                 LedgerPortion(
                     portion.name,
+                    bytes(32),
                     handling_bytes(label.handling),
                     routing_bytes(label.routing),
                     tuple(sorted(sealed_for)),
