@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/.stamp-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev prerequisites jars demo test lint bench locks clean
+.PHONY: help setup setup-dev prerequisites prerequisites-dev jars demo test lint bench locks clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -20,7 +20,7 @@ help: ## show this list
 setup: prerequisites ## .venv and the jars of Apache Kafka (the other targets call it)
 	@$(MAKE) -s -j2 $(RUN_STAMP) jars
 
-setup-dev: prerequisites
+setup-dev: prerequisites-dev
 	@$(MAKE) -s -j2 $(DEV_STAMP) jars
 
 demo: setup ## run the simulation and show who learnt what: make demo ARGS="--seed 7 --records 500"
@@ -44,6 +44,9 @@ clean: ## remove everything that make and runs have made
 
 prerequisites:
 	@deploy/prerequisites.sh $(PYTHON) $(if $(wildcard .cache/kafka/*/kafka_*.jar),nojars,jars)
+
+prerequisites-dev:
+	@deploy/prerequisites.sh $(PYTHON) $(if $(wildcard .cache/kafka/*/kafka_*.jar),nojars,jars) tests
 
 jars:
 	@$(PYTHON) -m deploy.kafka.jars

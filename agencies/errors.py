@@ -23,5 +23,15 @@ class NotOurEntry(NodeError):
     """The arrangement's entry for this agency is not what its own keystore says."""
 
 
+class Unsure(NodeError):
+    """The store's server went away in a commit: whether it was kept, only a look at the store tells."""
+
+    retriable = True
+
+
+class StoreStopped(NodeError):
+    """The node stops while its store's server is away. Nothing was written."""
+
+
 class PositionMoved(NodeError):
     """Another process moved the inbox's position: two nodes share one store."""

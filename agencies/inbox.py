@@ -108,7 +108,9 @@ class Inbox:
         moved = dict(offsets)
         for message in messages:
             moved[message.partition] = message.offset + 1
-        await self._store.run(lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved))
+        await self._store.run(
+            lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
+        )
         offsets.update(moved)
         self.stored.set()
 

@@ -20,14 +20,15 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import func, insert, select, update
 
 from agencies.drafting import Draft, check
-from agencies.errors import DraftRefused
+from agencies.errors import DraftRefused, Unsure
 from agencies.kafka import Connection, Sender
 from agencies.sealing import ClosedRecord, Control, Sealer, content_bytes
 from agencies.store import Store
-from agencies.store.tables import chains, outbox, published
+from agencies.store.search import text_row
+from agencies.store.tables import chains, outbox, published, texts
 from schemas.clock import MappedClock
 from schemas.frames import MAX_RECORD, MAX_RELEASED
-from schemas.ids import Digest
+from schemas.ids import AgencyId, Digest
 from schemas.merkle import BATCH_LEAVES
 from schemas.stopping import stop_if_asked
 
@@ -202,7 +203,7 @@ class Outbox:
             window.fail(error)
             return False
         try:
-            await self._store.run(lambda c: _insert(c, data, window.records, window.receipts))
+            await self._insert(data, window)
         except BaseException as error:
             self._sealer.forget_keys()  # the capsules of this window never left
             if isinstance(error, Exception):
@@ -214,6 +215,26 @@ class Outbox:
         self.wake.set()
         return True
 
+    async def _insert(self, data: bytes, window: _Window) -> None:
+        """Keep the window once, also if the store's server goes away in the commit."""
+        while True:
+            try:
+                await self._store.run(
+                    lambda c: _insert(c, self._sealer.agency, data, window.records, window.receipts),
+                    once=True,
+                )
+                return
+            except Unsure:
+                if await self._store.run(lambda c: _is_kept(c, data)):
+                    return
+
+
+def _is_kept(connection: SqlConnection, data: bytes) -> bool:
+    """Whether the newest parcel is this one."""
+    newest = select(outbox.c.bytes).order_by(outbox.c.parcel.desc()).limit(1)
+    kept = connection.scalar(newest)
+    return kept is not None and bytes(kept) == data
+
 
 def last_sequence(connection: SqlConnection) -> int:
     """The last sequence number that the outbox has given away; 0 before the first."""
@@ -222,6 +243,7 @@ def last_sequence(connection: SqlConnection) -> int:
 
 def _insert(
     connection: SqlConnection,
+    agency: AgencyId,
     data: bytes,
     records: Sequence[tuple[ClosedRecord, int | None]],
     receipts: Sequence[Receipted],
@@ -230,6 +252,10 @@ def _insert(
     result = connection.execute(insert(outbox).values(bytes=data, sealed_at_ms=sealed_at_ms))
     parcel = result.inserted_primary_key[0]  # type: ignore[index]  # never None after an INSERT
     if records:
+        contents = [
+            {p.name: json.loads(content_bytes(p.content)) for p in record.draft.portions}
+            for record, _ in records
+        ]
         rows = [
             {
                 "manifest": record.digest,
@@ -241,14 +267,18 @@ def _insert(
                 "parcel": parcel,
                 "entry": entry,
                 "plan_index": plan_index,
-                "portions": json.dumps(
-                    {p.name: json.loads(content_bytes(p.content)) for p in record.draft.portions},
-                    ensure_ascii=False,
-                ),
+                "portions": json.dumps(content, ensure_ascii=False),
             }
-            for entry, (record, plan_index) in enumerate(records)
+            for entry, ((record, plan_index), content) in enumerate(zip(records, contents, strict=True))
         ]
         connection.execute(insert(published), rows)
+        said = [
+            text_row(agency, record.draft.record_id, record.digest, name, record.draft.kind, portion)
+            for (record, _), content in zip(records, contents, strict=True)
+            for name, portion in content.items()
+        ]
+        if said:
+            connection.execute(insert(texts), said)
     for receipted in receipts:
         connection.execute(
             update(chains).where(chains.c.lane == receipted.lane).values(receipted=receipted.upto)

@@ -143,6 +143,11 @@ class Sealer:
         self._unsent: dict[Digest, bytes] = {}
 
     @property
+    def agency(self) -> AgencyId:
+        """Whose records it closes."""
+        return self._agency
+
+    @property
     def directory(self) -> Directory:
         """Of the version that it seals under."""
         return self._arrangement.directory

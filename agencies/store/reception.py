@@ -16,6 +16,7 @@ from agencies.errors import PositionMoved
 from agencies.judging import Delivered, Judged, JudgedReceipt, Received
 from agencies.sealing import content_bytes
 from agencies.store.database import insert_new
+from agencies.store.search import text_row
 from agencies.store.tables import (
     alarms,
     capsules,
@@ -28,6 +29,7 @@ from agencies.store.tables import (
     reception_log,
     records,
     seals,
+    texts,
 )
 from schemas.canonical import Domains
 from schemas.capsules import capsule_digest
@@ -90,7 +92,7 @@ class _Rows:
         self._topic = topic
         self._now = now
         self._once: dict[str, list[dict[str, object]]] = {
-            name: [] for name in ("seals", "capsules", "heads", "records", "portions", "receipts")
+            name: [] for name in ("seals", "capsules", "heads", "records", "portions", "texts", "receipts")
         }
         self._log: dict[str, list[dict[str, object]]] = {
             name: [] for name in ("reception_log", "quarantine", "alarms")
@@ -160,6 +162,17 @@ class _Rows:
             }
         )
         for portion in opened.portions:
+            content = content_bytes(portion.content).decode()
+            self._once["texts"].append(
+                text_row(
+                    manifest.originator,
+                    manifest.record_id,
+                    opened.digest,
+                    portion.name,
+                    manifest.kind,
+                    json.loads(content),
+                )
+            )
             self._once["portions"].append(
                 {
                     **key,
@@ -170,7 +183,7 @@ class _Rows:
                         {f: getattr(portion.handling, f) for f in portion.handling.__struct_fields__}
                     ),
                     "officers": json.dumps(portion.officers),
-                    "content": content_bytes(portion.content).decode(),
+                    "content": content,
                 }
             )
         self._log["reception_log"].append(
@@ -191,7 +204,18 @@ class _Rows:
     def write(self, connection: SqlConnection) -> None:
         tables = {
             t.name: t
-            for t in (seals, capsules, heads, records, portions, receipts, reception_log, quarantine, alarms)
+            for t in (
+                seals,
+                capsules,
+                heads,
+                records,
+                portions,
+                texts,
+                receipts,
+                reception_log,
+                quarantine,
+                alarms,
+            )
         }
         for name, new in self._once.items():
             if new:

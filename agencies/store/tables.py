@@ -3,6 +3,9 @@
 - What was sealed: `outbox`, `published`. What was given: `records`, `portions`, `seals`, `capsules`.
 - `activations` are those of our own lane, as its ledger notes them.
 - `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
+- `texts` is what the full-text search looks through, written with the portion that it is of; the index itself is the
+  database's own (`texts_index` in SQLite, the column `indexed` in PostgreSQL).
+- `disclosure_log` says who was shown what and why, granted or not (Directive (EU) 2016/680 Art. 25); never erased.
 - Digests, ids and frames are raw bytes; instants are milliseconds since the epoch; JSON is text.
 """
 
@@ -16,6 +19,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import BigInteger
 
@@ -183,3 +187,37 @@ alarms = Table(
     Column("detail", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
 )
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("originator", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("portion", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("originator", "record_id", "manifest", "portion"),
+)
+
+disclosure_log = Table(
+    "disclosure_log",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("purpose", Text),
+    Column("justification", Text),
+    Column("query", Text),
+    Column("lane", Text),
+    Column("record_id", LargeBinary),
+    Column("manifest", LargeBinary),
+    Column("portions", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+)
+Index("disclosure_log_officer", disclosure_log.c.officer, disclosure_log.c.id)
+Index("disclosure_log_record", disclosure_log.c.lane, disclosure_log.c.record_id)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from deploy.arrangements import SHIPPED, ArrangementError, read_arrangement
-from deploy.cli.simulate import killed, read_screenplay
+from deploy.cli.simulate import StoreOption, killed, read_screenplay, stores
 from deploy.stage.play import Options, play, play_plan
 
 app = typer.Typer(help="Run a federation of simulated agencies on a real Kafka, and show who learnt what.")
@@ -32,9 +32,10 @@ def demo(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result for machines.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page to hand over.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; it must be empty.")] = None,
+    store: StoreOption = "",
 ) -> None:
     """Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
-    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder)
+    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder, stores(store))
     if records is None:
         raise typer.Exit(play(read_screenplay(scenario, seed), None, options))
     try:

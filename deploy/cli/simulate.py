@@ -26,6 +26,15 @@ Named = Annotated[
     str, typer.Argument(metavar="FILE", help="File of a scenario, or the name of a shipped one.")
 ]
 
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="ENTENTE_STORE_URL",
+        help="URL of the agencies' stores with {agency} in it; else a SQLite file each.",
+    ),
+]
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 
 
@@ -79,10 +88,21 @@ def run(
     keep: Annotated[bool, typer.Option(help="Leave all running until Ctrl-C, to look around.")] = False,
     kill: Annotated[str, typer.Option(help="SIGKILL these once in the middle: broker,node,kafka.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; it must be empty.")] = None,
+    store: StoreOption = "",
 ) -> None:
     """Play a scenario. Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
-    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder)
+    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder, stores(store))
     raise typer.Exit(play(read_screenplay(file, seed), speed, options))
+
+
+def stores(url: str) -> str:
+    """The URL of the agencies' stores. Raises: `typer.BadParameter` for one that all of them would share."""
+    if url and "{agency}" not in url:
+        raise typer.BadParameter(
+            "expected {agency} in the URL, as in postgresql+psycopg://user@host/entente?schema={agency}",
+            param_hint="--store",
+        )
+    return url
 
 
 def killed(names: str) -> tuple[str, ...]:

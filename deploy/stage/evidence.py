@@ -5,12 +5,16 @@ Nothing here trusts a counter that the code under test keeps. Stores are opened 
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Select, func, make_url, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from agencies.store.database import store_engine
+from agencies.store.tables import outbox, published, quarantine, reception_log
 from broker.kafka import Connection, Reader, read_all
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
@@ -144,50 +148,74 @@ class StoreEvidence:
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """A store, opened so that nothing can be changed."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
-        db.execute("PRAGMA query_only=ON")
-        yield db
-
-
-def read_store(path: Path) -> StoreEvidence:
-    """Outbox, reception log and quarantine of a store, in the order in which they were written."""
-    with read_only(path) as db:
-        published = [
-            Published(m, r, o, e, s, json.loads(p), i)
-            for m, r, o, e, s, p, i in db.execute(
-                'SELECT p.manifest, p.record_id, o."offset", p.entry, o.sealed_at_ms, p.portions, p.plan_index '
-                "FROM published p JOIN outbox o ON o.parcel = p.parcel ORDER BY p.sequence"
-            )
-        ]
-        received = [
-            Received(lane, n, m, tuple(json.loads(s)), t)
-            for lane, n, m, s, t in db.execute(
-                "SELECT lane, number, manifest, stored, received_at_ms FROM reception_log ORDER BY id"
-            )
-        ]
-        quarantined = [
-            Refusal(*row)
-            for row in db.execute("SELECT lane, number, manifest, reason FROM quarantine ORDER BY id")
-        ]
-    return StoreEvidence(published, received, quarantined)
-
-
-def count_published(path: Path) -> int:
-    """How many of a plan's or script's records are in the log for sure; 0 while there is no store yet."""
-    query = 'SELECT count(*) FROM published p JOIN outbox o USING (parcel) WHERE o."offset" IS NOT NULL'
-    return _count(path, query)
-
-
-def count_received(path: Path) -> int:
-    """How many lines the reception log has; 0 while there is no store yet."""
-    return _count(path, "SELECT count(*) FROM reception_log")
-
-
-def _count(path: Path, query: str) -> int:
+def read_only(url: str) -> Iterator[SqlConnection]:
+    """A store, opened so that nothing can be changed. Raises: `sqlalchemy.exc.DBAPIError` if it is not there."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        parsed = parsed.set(database=f"file:{parsed.database}").update_query_dict(
+            {"mode": "ro", "uri": "true"}
+        )
+        url = parsed.render_as_string(hide_password=False)
+    engine = store_engine(url, settle=False)
     try:
-        with read_only(path) as db:
-            return int(db.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
+        with engine.connect() as connection:
+            readonly = (
+                "PRAGMA query_only=ON" if engine.dialect.name == "sqlite" else "SET TRANSACTION READ ONLY"
+            )
+            connection.exec_driver_sql(readonly)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def read_store(url: str) -> StoreEvidence:
+    """Outbox, reception log and quarantine of a store, in the order in which they were written."""
+    with read_only(url) as db:
+        sent = (
+            select(
+                published.c.manifest,
+                published.c.record_id,
+                outbox.c.offset,
+                published.c.entry,
+                outbox.c.sealed_at_ms,
+                published.c.portions,
+                published.c.plan_index,
+            )
+            .join(outbox, outbox.c.parcel == published.c.parcel)
+            .order_by(published.c.sequence)
+        )
+        theirs = [
+            Published(bytes(m), bytes(r), o, e, s, json.loads(p), i)
+            for m, r, o, e, s, p, i in db.execute(sent)
+        ]
+        log = reception_log.c
+        taken_in = select(log.lane, log.number, log.manifest, log.stored, log.received_at_ms).order_by(log.id)
+        received = [
+            Received(lane, n, bytes(m), tuple(json.loads(s)), t) for lane, n, m, s, t in db.execute(taken_in)
+        ]
+        q = quarantine.c
+        refused = select(q.lane, q.number, q.manifest, q.reason).order_by(q.id)
+        refusals = [
+            Refusal(lane, n, None if m is None else bytes(m), reason)
+            for lane, n, m, reason in db.execute(refused)
+        ]
+    return StoreEvidence(theirs, received, refusals)
+
+
+def count_published(url: str) -> int:
+    """How many of a plan's or script's records are in the log for sure; 0 while there is no store yet."""
+    joined = published.join(outbox, outbox.c.parcel == published.c.parcel)
+    return _count(url, select(func.count()).select_from(joined).where(outbox.c.offset.is_not(None)))
+
+
+def count_received(url: str) -> int:
+    """How many lines the reception log has; 0 while there is no store yet."""
+    return _count(url, select(func.count()).select_from(reception_log))
+
+
+def _count(url: str, query: Select[int]) -> int:
+    try:
+        with read_only(url) as db:
+            return int(db.scalar(query) or 0)
+    except (OperationalError, ProgrammingError):
         return 0

@@ -7,7 +7,6 @@ was tried: with none it holds for want of anything that could break it, and the 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy.stage.count import Audited, Counts, fates
 from deploy.stage.evidence import Ledger, read_only
@@ -35,7 +34,7 @@ class Scene:
 
     directory: Directory
     ledgers: Mapping[AgencyId, Ledger]
-    stores: Mapping[AgencyId, Path]
+    stores: Mapping[AgencyId, str]
     audited: Audited
     operational: Counts
     roots_equal: bool
@@ -84,9 +83,9 @@ def _laws(scene: Scene) -> Iterable[Expectation]:
 
 
 def _stored(scene: Scene) -> Iterable[_Stored]:
-    for holder, path in scene.stores.items():
-        with read_only(path) as db:
-            rows = db.execute(
+    for holder, url in scene.stores.items():
+        with read_only(url) as db:
+            rows = db.exec_driver_sql(
                 "SELECT p.originator, p.manifest, r.kind, p.portion, p.handling FROM portions p JOIN records r "
                 "ON r.originator = p.originator AND r.record_id = p.record_id AND r.manifest = p.manifest"
             ).fetchall()

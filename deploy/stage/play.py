@@ -50,6 +50,8 @@ class Options:
     json_file: Path | None = None
     html_file: Path | None = None
     folder: Path | None = None
+    store: str = ""
+    """URL of the agencies' stores with `{agency}` in it; empty for SQLite files."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def play_plan(
     source: ArrangementSource, arrangement: str, seed: int, records: int, rate: float | None, options: Options
 ) -> int:
     """Play a seeded plan of records at real time. Returns the exit code."""
-    record = RunRecord(arrangement=arrangement, seed=seed, records=records)
+    record = RunRecord(arrangement=arrangement, seed=seed, records=records, store=options.store)
     return _play(source, PlanWork(source.directory, seed, records, rate), record, None, options)
 
 
@@ -77,6 +79,7 @@ def play(screenplay: Screenplay, speed: float | None, options: Options) -> int:
         scenario=screenplay.name,
         seed=screenplay.seed,
         records=work.records,
+        store=options.store,
     )
     speed = speed or (screenplay.end_ms - screenplay.start_ms) / 1000 / _FULL_SPEED_S
     return _play(screenplay.source, work, record, _Part(screenplay, speed), options)
@@ -156,7 +159,7 @@ class _Play:
 
         def check(scene: Scene) -> list[Expectation]:
             clock = services.secretariat.history.current.clock
-            stores = {agency: read_store(path) for agency, path in scene.stores.items()}
+            stores = {agency: read_store(url) for agency, url in scene.stores.items()}
             return check_screenplay(screenplay, scene.ledgers, stores, clock)
 
         return Director(services, progress, conductor, check)

@@ -28,6 +28,8 @@ class RunRecord(Model):
     seed: int
     records: int
     prefix: str = ""
+    store: str = ""
+    """URL of the agencies' stores with `{agency}` in it; empty for a SQLite file each."""
 
 
 class Run:
@@ -67,6 +69,8 @@ class Run:
     def logs(self) -> Path:
         return self.folder / "logs"
 
-    def store(self, agency: AgencyId) -> Path:
-        """The SQLite file of an agency."""
-        return (agency_folder(self.folder, agency) / "store.sqlite").absolute()
+    def store(self, agency: AgencyId) -> str:
+        """The URL of an agency's store: a SQLite file in its folder, if the run's record names no other."""
+        if self.record.store:
+            return self.record.store.replace("{agency}", agency)
+        return f"sqlite:///{(agency_folder(self.folder, agency) / 'store.sqlite').absolute()}"

@@ -192,7 +192,7 @@ class Services:
         return {
             "agency": agency,
             "keys": str((self.ceremony.agency(agency) / "keys").absolute()),
-            "store": f"sqlite:///{self.run.store(agency)}",
+            "store": self.run.store(agency),
             **self.work.settings(agency, self.ceremony.agency(agency)),
         }
 

@@ -165,7 +165,7 @@ def _example(console: Console, services: Services) -> None:
         f"\n[bold]what {agency} holds now[/], by\n[dim]{_EXAMPLE}[/]", highlight=False, soft_wrap=True
     )
     with read_only(run.store(agency)) as db:
-        rows = db.execute(_EXAMPLE).fetchall()
+        rows = db.exec_driver_sql(_EXAMPLE).fetchall()
     table = Table("kind", "portion", "tlp", "n", box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*map(str, row))

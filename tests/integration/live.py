@@ -7,7 +7,6 @@
 
 import asyncio
 import json
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agencies.drafting import Draft
 from agencies.keystore import Keystore
@@ -138,6 +138,8 @@ class Live:
         self.prefix = prefix
         self.folder = folder
         self.source = shipped()
+        self.database = ""
+        """URL of a PostgreSQL database with a schema for each agency; empty for SQLite files."""
         self.authority = authority
         self._ceremony: Ceremony | None = None
         self._children: list[Child] = []
@@ -212,12 +214,18 @@ class Live:
         return {
             "agency": agency,
             "keys": str(self.tls(agency)),
-            "store": f"sqlite:///{self.store(agency)}",
+            "store": self.store_url(agency),
             "plan": plan,
         }
 
     def store(self, agency: AgencyId) -> Path:
+        """The SQLite file of an agency, where it has one."""
         return self.ceremony.agency(agency) / "store.sqlite"
+
+    def store_url(self, agency: AgencyId) -> str:
+        if self.database:
+            return f"{self.database}?schema={agency}"
+        return f"sqlite:///{self.store(agency)}"
 
     def start(self, name: str, module: str, settings: Path) -> Child:
         """Start a service as the stage does; it dies with this federation."""
@@ -306,15 +314,15 @@ class Live:
     def rows(self, agency: AgencyId, query: str) -> list[tuple[object, ...]]:
         """Rows of an agency's store; none while there is no store."""
         try:
-            with read_only(self.store(agency)) as db:
-                return db.execute(query).fetchall()
-        except sqlite3.OperationalError:
+            with read_only(self.store_url(agency)) as db:
+                return [tuple(row) for row in db.exec_driver_sql(query)]
+        except (OperationalError, ProgrammingError):
             return []
 
     async def counts(self) -> tuple[Audited, Counts]:
         """The audit and the operational count. Every agency must have a store."""
         ledgers = await self.ledgers()
-        stores = {a: read_store(self.store(a)) for a in self.agencies}
+        stores = {a: read_store(self.store_url(a)) for a in self.agencies}
         active = self.source.directory.active(time.time_ns() // 1_000_000)
         return audit(ledgers, stores, active), operational(ledgers)
 
@@ -323,9 +331,10 @@ class Live:
         last: list[tuple[Audited, Counts]] = []
 
         async def still() -> bool:
-            if any(not self.store(a).exists() for a in self.agencies):
+            try:
+                audited, known = await self.counts()
+            except (OperationalError, ProgrammingError):  # a store is not there yet, or not now
                 return False
-            audited, known = await self.counts()
             last[:] = [(audited, known)]
             await asyncio.sleep(0.2)
             return audited.published >= published and not (audited.counts.in_flight or known.in_flight)

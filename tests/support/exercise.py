@@ -22,7 +22,7 @@ from broker.index import MemoryIndex
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.versions import ReadyHistory
 from deploy.arrangements import SHIPPED, ArrangementSource, read_arrangement
-from deploy.ceremony import Ceremony, hold_ceremony
+from deploy.ceremony import Ceremony, agency_folder, hold_ceremony
 from deploy.pki import Authority
 from deploy.scenarios.marks import Change, Mark
 from deploy.scenarios.screenplay import Screenplay
@@ -192,9 +192,8 @@ class Exercise:
         """What the show asks of services: nothing of them runs."""
         run = Run.create(folder, RunRecord(arrangement="g7", seed=1, records=len(self.drafts)))
         for agency in self.agencies:
-            path = run.store(agency)
-            path.parent.mkdir(parents=True)
-            engine = create_engine(f"sqlite:///{path}")
+            agency_folder(run.folder, agency).mkdir(parents=True)
+            engine = create_engine(run.store(agency))
             metadata.create_all(engine)
             engine.dispose()
         source = source or self.source

@@ -33,11 +33,11 @@ class Unsteady(Store):
 
     failures = 0
 
-    async def run(self, work: Callable[[SqlConnection], _T]) -> _T:
+    async def run(self, work: Callable[[SqlConnection], _T], *, once: bool = False) -> _T:
         if self.failures:
             self.failures -= 1
             raise OperationalError("SELECT", {}, Exception("connection refused"))
-        return await super().run(work)
+        return await super().run(work, once=once)
 
 
 class Topic:
@@ -56,6 +56,9 @@ class Topic:
         self._next = offsets[0]
 
     rewind = assign
+
+    async def span(self, _topic: str, _partition: int) -> tuple[int, int]:
+        return 0, len(self._values)
 
     async def poll(self) -> list[Delivered]:
         if self._next == len(self._values):

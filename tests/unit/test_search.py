@@ -1,0 +1,136 @@
+"""Full-text search: one language of queries, the same hits on both databases."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, delete, insert
+
+from agencies.store import Store
+from agencies.store.search import Term, find, parse_query, text_row
+from agencies.store.tables import texts
+from agencies.store.words import indexed, words
+
+CONTENTS: list[object] = [
+    {"summary": "Two inflatable boats of 9 m, hull GB-ABC00042A326, bought in Osnabrück."},
+    {"summary": "An outboard engine; seller known as 'Le Marchand'.", "items": [{"serial": "F40-77120"}]},
+    {"summary": "Người bán thuyền tại Hải Phòng", "contact": "+84912345678"},
+    {"summary": "東京都港区の倉庫", "price_eur": 1500},
+    {
+        "summary": "boats boats engine",
+        "exhibits": [{"title": "plot", "media_type": "image/png", "data": "c2VjcmV0"}],
+    },
+    {"summary": "zero \x00 byte", "note": "x" * 700_000},
+]
+
+CASES = {
+    "boats": [4, 0],
+    "boat": [],
+    "boat*": [4, 0],
+    "BOATS engine": [4],
+    "engine -boats": [1],
+    '"inflatable boats"': [0],
+    '"boats inflatable"': [],
+    "osnabruck": [0],
+    "Osnabrück": [0],
+    "GB-ABC00042A326": [0],
+    "ABC00042A326": [0],
+    "F40-77120": [1],
+    "marchand": [1],
+    "hai phong": [2],
+    "Hải Phòng": [2],
+    "+84912345678": [2],
+    "東京": [3],
+    "京都": [3],
+    "京東": [],
+    "1500": [3],
+    "plot": [4],
+    "secret": [],
+    "c2VjcmV0": [],
+    "byte": [5],
+    "-boats": [],
+    "": [],
+    "   ": [],
+    '"': [],
+    "boats AND OR NOT": [],
+    "NEAR(boats engine)": [],
+    "body:boats": [],
+    "boats'); DROP TABLE texts; --": [],
+    "boats & engine | !x": [],
+    "online": [5, 4, 3, 2, 1, 0],
+    "advert": [5, 4, 3, 2, 1, 0],
+}
+
+
+def fill(connection: Connection, contents: Sequence[object]) -> None:
+    connection.execute(delete(texts))
+    for at, content in enumerate(contents):
+        row = text_row("gb-nca", bytes([at]) * 16, bytes([at]) * 32, "base", "online_advert", content)
+        connection.execute(insert(texts).values(**row))
+
+
+async def test_the_same_hits_on_each_database(store_url: str) -> None:
+    async with Store(store_url) as store:
+        await store.run(lambda c: fill(c, CONTENTS))
+        for query, expected in CASES.items():
+            found = await store.run(lambda c, q=query: find(c, q))  # type: ignore[misc]
+            assert [f.record_id[0] for f in found] == expected, query
+
+
+async def test_hits_come_in_pages_the_newest_first(store_url: str) -> None:
+    async with Store(store_url) as store:
+        await store.run(lambda c: fill(c, [{"summary": f"boat {n}"} for n in range(25)]))
+        seen: list[int] = []
+        before = None
+        while page := await store.run(lambda c, b=before: find(c, "boat", limit=10, before=b)):  # type: ignore[misc]
+            assert len(page) <= 10
+            seen += [f.record_id[0] for f in page]
+            before = page[-1].place
+        assert seen == list(range(24, -1, -1))
+
+
+async def test_what_is_deleted_is_found_no_more(store_url: str) -> None:
+    async with Store(store_url) as store:
+        await store.run(lambda c: fill(c, CONTENTS))
+        await store.run(lambda c: c.execute(delete(texts).where(texts.c.record_id == bytes(16))))
+        assert [f.record_id[0] for f in await store.run(lambda c: find(c, "boats"))] == [4]
+
+
+TYPED = st.text(st.sampled_from("ab \"'-*()&|!:<>\\^~\x00é東") | st.characters(), max_size=40)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(queries=st.lists(TYPED, min_size=5, max_size=5))
+async def test_nothing_that_is_typed_is_an_error(store_url: str, queries: list[str]) -> None:
+    async with Store(store_url) as store:
+        for query in queries:
+            await store.run(lambda c, q=query: find(c, q))  # type: ignore[misc]
+
+
+def test_a_query_is_terms() -> None:
+    assert parse_query('boats "two words" -not wor* -"a b"') == (
+        Term(("boats",)),
+        Term(("two", "words")),
+        Term(("not",), wanted=False),
+        Term(("wor",), begins=True),
+        Term(("a", "b"), wanted=False),
+    )
+    assert len(parse_query("a " * 100)) == 32
+
+
+@given(st.text())
+def test_words_are_letters_and_digits_and_stay_so(text: str) -> None:
+    found = words(text)
+    assert all(word.isalnum() for word in found)
+    assert words(" ".join(found)) == found
+
+
+def test_only_texts_and_numbers_are_indexed() -> None:
+    content = {
+        "a": "One",
+        "b": [2, 3.5, True, None],
+        "c": {"media_type": "image/png", "data": "AAAA", "title": "T"},
+    }
+    assert indexed(content) == "one 2 3 5 image png t"
