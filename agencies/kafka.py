@@ -8,18 +8,22 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.util import calc_crc32c
 
 from agencies.judging import Delivered
 from schemas.batches import guard
-from schemas.stopping import leave_after
+from schemas.stopping import leave_after, stop_if_asked
 from schemas.topics import MAX_MESSAGE_BYTES
+
+log = logging.getLogger("entente.agencies.kafka")
 
 _REQUEST_MS = 2500
 _MAX_BATCH = MAX_MESSAGE_BYTES - 50_000
@@ -46,15 +50,31 @@ async def up(connection: Connection) -> None:
         await asyncio.sleep(0.1)
 
 
+async def _started(connection: Connection, client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
+    """Whether the client has started; if not, it is let go of. A cluster may answer a handshake and nothing more."""
+    await up(connection)
+    try:
+        await asyncio.wait_for(client.start(), 20)
+    except (KafkaError, OSError, TimeoutError) as error:
+        stop_if_asked()
+        log.warning("the cluster is asked again (%s)", type(error).__name__)
+        await leave_after(2, client.stop())
+        return False
+    return True
+
+
 class Sender:
     """A producer for one topic, one request in flight."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=connection.bootstrap,
+        self._producer = self._made()
+
+    def _made(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=self._connection.bootstrap,
             security_protocol="SSL",
-            ssl_context=connection.tls,
+            ssl_context=self._connection.tls,
             acks="all",
             enable_idempotence=False,
             request_timeout_ms=_REQUEST_MS,
@@ -65,8 +85,9 @@ class Sender:
         )
 
     async def start(self) -> None:
-        await up(self._connection)
-        await asyncio.wait_for(self._producer.start(), 20)
+        """Return once the cluster has answered."""
+        while not await _started(self._connection, self._producer):
+            self._producer = self._made()
 
     async def send(self, topic: str, value: bytes) -> int:
         """Write one message and return its offset. Raises: anything; the caller sends the same bytes again."""
@@ -87,10 +108,14 @@ class Reader:
 
     def __init__(self, connection: Connection, *, fetch_wait_ms: int = 500) -> None:
         self._connection = connection
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=connection.bootstrap,
+        self._fetch_wait_ms = fetch_wait_ms
+        self._consumer = self._made()
+
+    def _made(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._connection.bootstrap,
             security_protocol="SSL",
-            ssl_context=connection.tls,
+            ssl_context=self._connection.tls,
             group_id=None,
             isolation_level="read_committed",
             auto_offset_reset="none",
@@ -98,14 +123,16 @@ class Reader:
             request_timeout_ms=_REQUEST_MS,
             retry_backoff_ms=20,
             metadata_max_age_ms=3000,
-            fetch_max_wait_ms=fetch_wait_ms,
+            fetch_max_wait_ms=self._fetch_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
-        guard(self._consumer._client, FetchRequest, calc_crc32c)
+        guard(consumer._client, FetchRequest, calc_crc32c)
+        return consumer
 
     async def start(self) -> None:
-        await up(self._connection)
-        await asyncio.wait_for(self._consumer.start(), 20)
+        """Return once the cluster has answered."""
+        while not await _started(self._connection, self._consumer):
+            self._consumer = self._made()
 
     def assign(self, topic: str, offsets: dict[int, int]) -> None:
         """Read the topic's partitions from the given offsets."""
@@ -128,11 +155,17 @@ class Reader:
             self._consumer.seek(TopicPartition(topic, partition), offset)
 
     async def span(self, topic: str, partition: int = 0) -> tuple[int, int]:
-        """First offset there is, and the end of what is committed."""
+        """First offset there is, and the end of what is committed; asked again until the cluster answers."""
         tp = TopicPartition(topic, partition)
-        begin = await asyncio.wait_for(self._consumer.beginning_offsets([tp]), 10)
-        end = await asyncio.wait_for(self._consumer.end_offsets([tp]), 10)
-        return int(begin[tp]), int(end[tp])
+        while True:
+            stop_if_asked()
+            try:
+                begin = await asyncio.wait_for(self._consumer.beginning_offsets([tp]), 10)
+                end = await asyncio.wait_for(self._consumer.end_offsets([tp]), 10)
+                return int(begin[tp]), int(end[tp])
+            except (KafkaError, TimeoutError) as error:
+                log.warning("where '%s' begins and ends is asked again (%s)", topic, type(error).__name__)
+                await asyncio.sleep(0.2)
 
     async def position(self, topic: str, partition: int = 0) -> int:
         return int(await asyncio.wait_for(self._consumer.position(TopicPartition(topic, partition)), 10))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from deploy.arrangements import SHIPPED
@@ -18,10 +19,11 @@ from tests.integration.test_isolate import entente
 LIMIT = 240.0
 
 
-def test_a_scenario_with_kills_in_the_middle_holds_all_that_it_expects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", ["small", "channel"])
+def test_a_scenario_with_kills_in_the_middle_holds_all_that_it_expects(scenario: str, tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "page.html"
     result = entente(
-        "simulate", "run", "small", "--headless", "--kill", "broker,node,kafka", "--seed", "5",
+        "simulate", "run", scenario, "--headless", "--kill", "broker,node,kafka", "--seed", "5",
         "--folder", tmp_path / "run", "--json", out, "--html", page,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
