@@ -22,6 +22,7 @@ from schemas.arrangement import Arrangement
 from schemas.canonical import Domains
 from schemas.capsules import capsule_digest, capsule_info, parse_capsule
 from schemas.certificate import Act, Certificate
+from schemas.commitments import Commitments, wrap_binding
 from schemas.envelope import (
     DeliveryEntry,
     Manifest,
@@ -31,10 +32,7 @@ from schemas.envelope import (
     manifest_digest,
     parse_manifest,
     parse_wrap_content,
-    portion_ad,
-    portion_commitment,
     record_leaf,
-    wrap_ad,
 )
 from schemas.frames import BadFrame
 from schemas.hpke import SUITE
@@ -139,14 +137,24 @@ class Opener:
         if path_root(record_leaf(domains, digest), entry.path) != seal.root:
             return Unopened.BAD_PATH
         # 3: each portion for itself
+        commit = Commitments(domains, manifest.originator, manifest.record_id)
         opened, failed, released = [], [], set()
         for portion in entry.portions:
-            commitment, label = self._commitment(manifest, portion)
+            label = handling_digest(domains, portion.handling)
+            commitment = commit.portion(
+                portion.salt,
+                portion.name,
+                label,
+                portion.routing,
+                portion.dek_commitment,
+                portion.ciphertext,
+            )
             released.add(commitment)
             if commitment not in manifest.commitments or commitment not in certificate.released:
                 failed.append((portion.name, Unopened.BAD_COMMITMENT))
                 continue
-            result = self._open_portion(manifest, portion, commitment, label, capsules)
+            associated = commit.portion_ad(portion.name, label)
+            result = self._open_portion(manifest, portion, commitment, associated, capsules)
             if isinstance(result, Unopened):
                 failed.append((portion.name, result))
             else:
@@ -157,27 +165,12 @@ class Opener:
             failed.append(("", Unopened.BAD_CERTIFICATE))
         return OpenedDelivery(manifest, digest, tuple(opened), tuple(failed))
 
-    def _commitment(self, manifest: Manifest, portion: ReleasedPortion) -> tuple[Digest, Digest]:
-        label = handling_digest(self._domains, portion.handling)
-        commitment = portion_commitment(
-            self._domains,
-            manifest.originator,
-            manifest.record_id,
-            portion.salt,
-            portion.name,
-            label,
-            portion.routing,
-            portion.dek_commitment,
-            portion.ciphertext,
-        )
-        return commitment, label
-
     def _open_portion(
         self,
         manifest: Manifest,
         portion: ReleasedPortion,
         commitment: Digest,
-        label: Digest,
+        associated: bytes,
         capsules: Sequence[bytes],
     ) -> OpenedPortion | Unopened:
         domains = self._domains
@@ -189,18 +182,15 @@ class Opener:
         if kek is None:
             return Unopened.BAD_CAPSULE
         # b: the wrap gives the DEK and our own named officers
-        associated = wrap_ad(
-            domains, manifest.originator, manifest.record_id, commitment, self._agency, capsule
-        )
+        nonce, binding = wrap_binding(domains, commitment)
         try:
-            inner = parse_wrap_content(kek.decrypt(portion.wrap[:12], portion.wrap[12:], associated))
+            inner = parse_wrap_content(kek.decrypt(nonce, portion.wrap, binding))
         except (InvalidTag, BadFrame):
             return Unopened.BAD_WRAP
         # c: the DEK is the one committed to; AES-GCM alone would not tell
         if dek_commitment(domains, inner.dek) != portion.dek_commitment:
             return Unopened.BAD_COMMITMENT
         # d: the content
-        associated = portion_ad(domains, manifest.originator, manifest.record_id, portion.name, label)
         try:
             padded = AESGCM(inner.dek).decrypt(_NONCE, portion.ciphertext, associated)
         except InvalidTag:

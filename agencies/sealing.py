@@ -4,20 +4,21 @@
   here ever encrypts under a given one.
 - The audience is releasable-to less the sender, the suspended and whom the protection gate bars: for a barred
   agency no wrap is ever made, whatever any rule says.
-- Order of making: DEK, portion commitment, wrap, audience, broker-only slot, decoys, sort, manifest.
+- Order of making: DEK, portion commitment, wraps in the audience, broker-only slot, decoys, sort, manifest.
 - KEKs live in memory only; a restart makes new ones. A capsule travels with the first wraps that name it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agencies.drafting import Draft, DraftPortion
 from schemas.arrangement import Arrangement
-from schemas.audience import audience, named_officers
+from schemas.audience import audience, by_recipient, named_officers
 from schemas.capsules import EPOCH_S, Capsule, capsule_bytes, capsule_digest, capsule_info
+from schemas.commitments import Commitments, wrap_binding
 from schemas.directory import Directory
 from schemas.entropy import Entropy
 from schemas.envelope import (
@@ -29,19 +30,13 @@ from schemas.envelope import (
     PortionSlot,
     RecordEntry,
     WrapContent,
-    broker_only_commitment,
     control_leaf,
-    decoy_commitment,
     dek_commitment,
     frame_bytes,
     handling_digest,
     manifest_digest,
-    portion_ad,
-    portion_commitment,
     record_leaf,
     routing_digest,
-    wrap_ad_portion,
-    wrap_ad_recipient,
     wrap_content_bytes,
 )
 from schemas.frames import Parcel, pack_parcel
@@ -87,6 +82,14 @@ def close(content: bytes, associated: bytes, entropy: Entropy) -> Closed:
     return Closed(dek, AESGCM(dek).encrypt(_NONCE, pad(content), associated))
 
 
+class ClosedPortion(NamedTuple):
+    """A portion as the broker gets it, its commitment, and the key that it is closed by."""
+
+    slot: PortionSlot
+    commitment: Digest
+    dek: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedRecord:
     """A record that lacks only its path in a window."""
@@ -99,7 +102,6 @@ class ClosedRecord:
     broker_only_salt: bytes
     broker_only: bytes
     decoys: tuple[bytes, ...]
-    wraps: tuple[bytes, ...]
     capsules: tuple[Digest, ...]
     """Capsules that its wraps name."""
     size: int
@@ -123,7 +125,6 @@ class Control:
 class _Kek:
     cipher: AESGCM
     digest: Digest
-    associated: bytes
     capsule: int
     """Bytes of its capsule in a parcel."""
 
@@ -175,84 +176,79 @@ class Sealer:
 
     def close_record(self, draft: Draft, sequence: int) -> ClosedRecord:
         """Close every portion and wrap its key for each agency of its audience."""
-        domains, originator = self._domains, self._agency
-        slots: list[PortionSlot] = []
-        commitments: list[Digest] = []
-        addressees: list[Addressee] = []
-        wraps: list[bytes] = []
+        commit = Commitments(self._domains, self._agency, draft.record_id)
+        closed = [self._close_portion(draft, portion, commit) for portion in draft.portions]
+        audiences = tuple(self._audience(draft, portion) for portion in draft.portions)
         capsules: dict[Digest, int] = {}
-        released = 0
-        for portion in draft.portions:
-            slot, commitment, dek = self._close_portion(draft, portion)
-            slots.append(slot)
-            commitments.append(commitment)
-            before = len(wraps)
-            self._wrap(draft, portion, commitment, dek, addressees, wraps, capsules)
-            released += len(slot.ciphertext) * (len(wraps) - before)
         broker_only = frame_bytes(
             BrokerOnly(
                 sequence,
                 draft.revision,
                 tuple(p.name for p in draft.portions),
                 self._arrangement.digest,
-                tuple(addressees),
+                tuple(p.name for p in draft.portions),
+                self._addressees(draft, closed, audiences, capsules),
             )
         )
         salt = self._entropy.random(16)
-        commitments.append(broker_only_commitment(domains, originator, draft.record_id, salt, broker_only))
+        commitments = [c.commitment for c in closed]
+        commitments.append(commit.broker_only(salt, broker_only))
         decoys = tuple(self._entropy.random(16) for _ in range(SLOTS - len(commitments)))
-        commitments += (decoy_commitment(domains, originator, draft.record_id, decoy) for decoy in decoys)
+        commitments += map(commit.decoy, decoys)
         manifest = frame_bytes(
-            Manifest(originator, draft.record_id, draft.kind, draft.created_s, tuple(sorted(commitments)))
+            Manifest(self._agency, draft.record_id, draft.kind, draft.created_s, tuple(sorted(commitments)))
         )
-        size = _size(slots, broker_only, wraps)
+        slots = tuple(c.slot for c in closed)
+        size = _size(slots, broker_only)
         return ClosedRecord(
             draft,
             sequence,
             manifest,
-            manifest_digest(domains, manifest),
-            tuple(slots),
+            manifest_digest(self._domains, manifest),
+            slots,
             salt,
             broker_only,
             decoys,
-            tuple(wraps),
             tuple(capsules),
             size,
             size + sum(capsules.values()),
-            released,
+            sum(len(s.ciphertext) * len(a) for s, a in zip(slots, audiences, strict=True)),
         )
 
-    def _wrap(
+    def _addressees(
         self,
         draft: Draft,
-        portion: DraftPortion,
-        commitment: Digest,
-        dek: bytes,
-        addressees: list[Addressee],
-        wraps: list[bytes],
+        closed: Sequence[ClosedPortion],
+        audiences: tuple[frozenset[AgencyId], ...],
         capsules: dict[Digest, int],
-    ) -> None:
-        """Wrap a portion's key for each agency of its audience, in the order of their ids."""
-        recipients = self._audience(draft, portion)
-        nonces = self._entropy.random(12 * len(recipients))
-        associated = wrap_ad_portion(self._domains, self._agency, draft.record_id, commitment)
-        plain = wrap_content_bytes(WrapContent(dek, ()))
-        for i, recipient in enumerate(recipients):
-            officers = named_officers(portion.label, recipient)
-            inner = wrap_content_bytes(WrapContent(dek, officers)) if officers else plain
+    ) -> tuple[Addressee, ...]:
+        """Wrap the portions' keys for each recipient that may have them. Notes the capsules that this takes."""
+        keys = [
+            (
+                *wrap_binding(self._domains, c.commitment),
+                wrap_content_bytes(WrapContent(c.dek, ())),
+                _with_officers(portion, c.dek, recipients),
+            )
+            for portion, c, recipients in zip(draft.portions, closed, audiences, strict=True)
+        ]
+        addressees = []
+        for recipient, portions in by_recipient(audiences):
             kek = self._kek(recipient, draft.created_s)
-            nonce = nonces[12 * i : 12 * i + 12]
-            wrap = nonce + kek.cipher.encrypt(nonce, inner, associated + kek.associated)
-            wraps.append(wrap)
-            addressees.append(Addressee(portion.name, recipient, sha256(wrap).digest(), kek.digest))
+            encrypt = kek.cipher.encrypt
+            wraps = [
+                encrypt(nonce, with_officers.get(recipient, plain), associated)
+                for i, (nonce, associated, plain, with_officers) in enumerate(keys)
+                if portions >> i & 1
+            ]
+            addressees.append(Addressee(recipient, kek.digest, portions, tuple(wraps)))
             capsules[kek.digest] = kek.capsule
+        return tuple(addressees)
 
-    def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
+    def _close_portion(self, draft: Draft, portion: DraftPortion, commit: Commitments) -> ClosedPortion:
         domains = self._domains
         handling, routing = handling_bytes(portion.label.handling), routing_bytes(portion.label.routing)
         label = handling_digest(domains, handling)
-        associated = portion_ad(domains, self._agency, draft.record_id, portion.name, label)
-        closed = close(content_bytes(portion.content), associated, self._entropy)
+        closed = close(content_bytes(portion.content), commit.portion_ad(portion.name, label), self._entropy)
         slot = PortionSlot(
             portion.name,
             self._entropy.random(16),
@@ -262,10 +258,7 @@ class Sealer:
             dek_commitment(domains, closed.dek),
             closed.ciphertext,
         )
-        commitment = portion_commitment(
-            domains,
-            self._agency,
-            draft.record_id,
+        commitment = commit.portion(
             slot.salt,
             slot.name,
             label,
@@ -273,17 +266,15 @@ class Sealer:
             slot.dek_commitment,
             closed.ciphertext,
         )
-        return slot, commitment, closed.dek
+        return ClosedPortion(slot, commitment, closed.dek)
 
-    def _audience(self, draft: Draft, portion: DraftPortion) -> list[AgencyId]:
-        return sorted(
-            audience(
-                portion.label,
-                bears_persons(draft.kind, portion.name),
-                self._agency,
-                self._arrangement.directory,
-                draft.created_s * 1000,
-            )
+    def _audience(self, draft: Draft, portion: DraftPortion) -> frozenset[AgencyId]:
+        return audience(
+            portion.label,
+            bears_persons(draft.kind, portion.name),
+            self._agency,
+            self._arrangement.directory,
+            draft.created_s * 1000,
         )
 
     def _kek(self, recipient: AgencyId, created_s: int) -> _Kek:
@@ -299,7 +290,7 @@ class Sealer:
             sealed = SUITE.encrypt(key, public.hpke, info)  # RFC 9180 6.1, single shot
             data = capsule_bytes(Capsule(self._agency, recipient, key_id, epoch, sealed))
             name = capsule_digest(domains, data)
-            found = _Kek(AESGCM(key), name, wrap_ad_recipient(recipient, name), len(data) + _FRAMING)
+            found = _Kek(AESGCM(key), name, len(data) + _FRAMING)
             self._keks[recipient, epoch] = found
             self._unsent[found.digest] = data
         return found
@@ -322,9 +313,7 @@ class Sealer:
         )
         entries = [
             frame_bytes(
-                RecordEntry(
-                    r.manifest, path, r.portions, r.broker_only_salt, r.broker_only, r.decoys, r.wraps
-                )
+                RecordEntry(r.manifest, path, r.portions, r.broker_only_salt, r.broker_only, r.decoys)
             )
             for r, path in zip(records, paths, strict=False)
         ]
@@ -340,11 +329,20 @@ class Sealer:
         return data
 
 
-def _size(slots: Sequence[PortionSlot], broker_only: bytes, wraps: Sequence[bytes]) -> int:
+def _with_officers(
+    portion: DraftPortion, dek: bytes, recipients: Iterable[AgencyId]
+) -> dict[AgencyId, bytes]:
+    """What the wraps hold of those whose own officers are named."""
+    if not portion.label.routing.officers:
+        return {}
+    named = {r: named_officers(portion.label, r) for r in recipients}
+    return {r: wrap_content_bytes(WrapContent(dek, officers)) for r, officers in named.items() if officers}
+
+
+def _size(slots: Sequence[PortionSlot], broker_only: bytes) -> int:
     """At least as many bytes as the record takes in a parcel, capsules apart."""
     return (
         sum(len(s.ciphertext) + len(s.handling) + len(s.routing) + 120 for s in slots)
         + len(broker_only)
-        + sum(len(w) + 3 for w in wraps)
         + 1200
     )

@@ -10,33 +10,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
 from typing import Protocol
 
 import msgspec
 
 from broker.versions import Version
 from schemas.arrangement import Arrangement
-from schemas.audience import audience
+from schemas.audience import audience, by_recipient
 from schemas.canonical import Domains
 from schemas.capsules import capsule_digest, parse_capsule
+from schemas.commitments import Commitments
 from schemas.controls import CARRIED, ControlCode, parse_receipt
 from schemas.envelope import (
     SLOTS,
+    Addressee,
     BrokerOnly,
     ControlEntry,
     Manifest,
     PortionSlot,
     RecordEntry,
-    broker_only_commitment,
     control_leaf,
-    decoy_commitment,
     handling_digest,
     manifest_digest,
     parse_broker_only,
     parse_manifest,
-    portion_commitment,
     record_leaf,
     routing_digest,
 )
@@ -71,6 +68,8 @@ class Window:
     seal: VerifiedSeal
     seal_bytes: bytes
     capsules: Mapping[Digest, bytes]
+    addressed: dict[bytes, str]
+    """Whom a capsule is for: those of the parcel, and of the lane's past those that were asked for."""
     expired: bool
     """The signing key was good no longer when the message was admitted: nothing new is believed of it."""
 
@@ -141,14 +140,17 @@ def open_window(
         return (Refused.UNKNOWN_SIGNER if error.unknown_signer else Refused.BAD_SEAL), parcel
     if seal.owner != lane or seal.role is not Role.WINDOW:
         return Refused.UNKNOWN_SIGNER, parcel
-    capsules = _capsules(parcel, lane, version.arrangement)
+    capsules, addressed = _capsules(parcel, lane, version.arrangement)
     expired = not version.arrangement.signs(lane, seal.signer, at_ms)
-    return Window(parcel, seal, parcel.seals[0], capsules, expired), parcel
+    return Window(parcel, seal, parcel.seals[0], capsules, addressed, expired), parcel
 
 
-def _capsules(parcel: Parcel, lane: AgencyId, arrangement: Arrangement) -> dict[Digest, bytes]:
+def _capsules(
+    parcel: Parcel, lane: AgencyId, arrangement: Arrangement
+) -> tuple[dict[Digest, bytes], dict[bytes, str]]:
     """The capsules that are this lane's and for an agency we know; whatever names another is refused there."""
     good: dict[Digest, bytes] = {}
+    addressed: dict[bytes, str] = {}
     known = set(arrangement.directory.agency_ids)
     for data in parcel.capsules:
         try:
@@ -156,14 +158,18 @@ def _capsules(parcel: Parcel, lane: AgencyId, arrangement: Arrangement) -> dict[
         except BadFrame:
             continue
         if capsule.originator == lane and capsule.recipient in known:
-            good[capsule_digest(arrangement.domains, data)] = data
-    return good
+            digest = capsule_digest(arrangement.domains, data)
+            good[digest], addressed[digest] = data, capsule.recipient
+    return good, addressed
 
 
-@lru_cache(65_536)
-def _capsule_recipient(capsule: bytes) -> str:
-    """Whom a well-formed capsule is for; asked for every wrap that names it."""
-    return parse_capsule(capsule).recipient
+def _kept(addressee: Addressee, window: Window, known: Known) -> bool:
+    """Whether the lane has the capsule from an earlier window, and it is for the one addressed."""
+    data = known.capsule(Digest(addressee.capsule))
+    if data is None:
+        return False
+    window.addressed[addressee.capsule] = parse_capsule(data).recipient
+    return window.addressed[addressee.capsule] == addressee.recipient
 
 
 def verify_control(entry: ControlEntry, window: Window, domains: Domains) -> Refused | None:
@@ -200,37 +206,25 @@ def verify_envelope(
     if manifest.originator != lane:
         return Refused.WRONG_ORIGINATOR
     # 8: every slot is opened and recomputed; eight, sorted, all different
-    originator, record_id = manifest.originator, manifest.record_id
+    commit = Commitments(domains, manifest.originator, manifest.record_id)
     commitments, routings = [], []
     for slot in entry.portions:
         routing = routing_digest(domains, slot.routing_salt, slot.routing)
+        handling = handling_digest(domains, slot.handling)
         routings.append(routing)
         commitments.append(
-            portion_commitment(
-                domains,
-                originator,
-                record_id,
-                slot.salt,
-                slot.name,
-                handling_digest(domains, slot.handling),
-                routing,
-                slot.dek_commitment,
-                slot.ciphertext,
-            )
+            commit.portion(slot.salt, slot.name, handling, routing, slot.dek_commitment, slot.ciphertext)
         )
     slots = [
         *commitments,
-        broker_only_commitment(domains, originator, record_id, entry.broker_only_salt, entry.broker_only),
-        *(decoy_commitment(domains, originator, record_id, salt) for salt in entry.decoys),
+        commit.broker_only(entry.broker_only_salt, entry.broker_only),
+        *map(commit.decoy, entry.decoys),
     ]
     if len(set(slots)) != SLOTS or tuple(sorted(slots)) != manifest.commitments:
         return Refused.BAD_SLOT
-    # 9: the wraps are the ones that the audience names, one each, in its order
-    if len(entry.wraps) != len(broker_only.audience):
+    # 9: a wrap for each portion that the audience gives to a recipient, and no other
+    if any(len(a.wraps) != a.portions.bit_count() for a in broker_only.audience):
         return Refused.BAD_WRAP
-    for wrap, addressee in zip(entry.wraps, broker_only.audience, strict=True):
-        if sha256(wrap).digest() != addressee.wrap:
-            return Refused.BAD_WRAP
     return VerifiedEnvelope(entry, manifest, digest, broker_only, tuple(commitments), tuple(routings))
 
 
@@ -283,22 +277,18 @@ def admit(
     if any(at_ms // 86_400_000 > label.handling.retain_until for label in labels):
         return Refused.EXPIRED
     # 16: every capsule named is known, and is for the one addressed
-    for capsule, recipient in {(a.capsule, a.recipient) for a in broker_only.audience}:
-        data = window.capsules.get(Digest(capsule)) or known.capsule(Digest(capsule))
-        if data is None or _capsule_recipient(data) != recipient:
+    for a in broker_only.audience:
+        if window.addressed.get(a.capsule) != a.recipient and not _kept(a, window, known):
             return Refused.UNKNOWN_CAPSULE
-    # 17: the audience is exactly what releasable-to meant when the record was made
+    # 17: the audience is exactly what releasable-to meant when the record was made, in the one order that it has
     portions = tuple(
         AdmittedPortion(slot, label, b, audience(label, b, manifest.originator, sealed.directory, created_ms))
         for slot, label, b in zip(envelope.entry.portions, labels, bears, strict=True)
     )
-    named: dict[str, set[str]] = {name: set() for name in names}
-    for a in broker_only.audience:
-        named.setdefault(a.portion, set()).add(a.recipient)
-    expected = sum(len(p.audience) for p in portions)
-    if len(named) != len(portions) or len(broker_only.audience) != expected:
+    expected = by_recipient(tuple(p.audience for p in portions))
+    if broker_only.portions != tuple(names):
         return Refused.AUDIENCE_MISMATCH
-    if any(named[p.slot.name] != p.audience for p in portions):
+    if tuple((a.recipient, a.portions) for a in broker_only.audience) != expected:
         return Refused.AUDIENCE_MISMATCH
     # 18: what it comes to in all deliveries fits into one transaction
     if sum(len(p.slot.ciphertext) * len(p.audience) for p in portions) > MAX_RELEASED:

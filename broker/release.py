@@ -11,7 +11,7 @@ from broker.decide import Decision
 from schemas.arrangement import Arrangement
 from schemas.canonical import Domains
 from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
-from schemas.envelope import ReleasedPortion
+from schemas.envelope import ReleasedPortion, wrap_of
 from schemas.ids import AgencyId, Digest, RuleId
 from schemas.rulings import Ruling
 
@@ -51,19 +51,13 @@ def release(
     for i, decided in enumerate(decision.portions):
         for recipient in decided.released_to:
             by_recipient.setdefault(recipient, []).append(i)
-    wraps = {
-        (a.portion, a.recipient): (wrap, Digest(a.capsule))
-        for a, wrap in zip(
-            decision.record.envelope.broker_only.audience, decision.record.envelope.entry.wraps, strict=True
-        )
-    }
+    addressees = {a.recipient: a for a in decision.record.envelope.broker_only.audience}
     shares = {}
     for recipient in sorted(by_recipient):
-        indexes = by_recipient[recipient]
+        indexes, addressee = by_recipient[recipient], addressees[recipient]
         portions = []
         for i in indexes:
             slot = decision.portions[i].portion.slot
-            wrap, capsule = wraps[slot.name, recipient]
             released = ReleasedPortion(
                 slot.name,
                 slot.salt,
@@ -71,10 +65,10 @@ def release(
                 decision.record.envelope.routings[i],
                 slot.dek_commitment,
                 slot.ciphertext,
-                wrap,
+                wrap_of(addressee, i),
                 0,
             )
-            portions.append((released, capsule))
+            portions.append((released, Digest(addressee.capsule)))
         certificate = _certificate(
             domains,
             decision,

@@ -7,12 +7,15 @@ Answers are remembered with the directory, by the parsed values they rest on and
 busy originator asks the same few questions for every record.
 """
 
+from functools import lru_cache
+
 from schemas.directory import Directory
 from schemas.gate import barred, protected
 from schemas.ids import AgencyId
 from schemas.labels import Label, Routing, home_of
 
 _REMEMBERED = 50_000
+_GROUPINGS = 4096
 
 
 def named_officers(label: Label, recipient: str) -> tuple[str, ...]:
@@ -61,6 +64,16 @@ def audience(
         )
         found = _remember(directory, key, open_to)
     return found
+
+
+@lru_cache(_GROUPINGS)
+def by_recipient(audiences: tuple[frozenset[AgencyId], ...]) -> tuple[tuple[AgencyId, int], ...]:
+    """Who gets which portions, sorted by recipient: bit i stands for the i-th audience."""
+    portions: dict[AgencyId, int] = {}
+    for i, recipients in enumerate(audiences):
+        for recipient in recipients:
+            portions[recipient] = portions.get(recipient, 0) | 1 << i
+    return tuple(sorted(portions.items()))
 
 
 def _remember(directory: Directory, key: object, value: frozenset[AgencyId]) -> frozenset[AgencyId]:

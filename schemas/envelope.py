@@ -1,14 +1,13 @@
-"""The envelope of a record: manifest, slots, commitments, wraps, and the entries that carry them.
+"""The envelope of a record: manifest, slots, wraps, and the entries that carry them.
 
 - A manifest has exactly 8 sorted commitments: portions, one broker-only slot, random decoys. A recipient
   therefore sees no counter, no list of others and no number of portions.
-- A commitment binds originator, record, portion name, label, key and ciphertext under a random salt
-  (the idea of SD-JWT, RFC 9901), so that withholding a portion leaves the signature valid.
 - The broker gets every slot opened and recomputes it; a recipient gets only the portions released to it.
-- Hashing here is shared by sealing, admission and opening; none of them keeps a variant of its own.
+- The broker-only slot holds the audience, and in it the wraps themselves: one hash vouches for all of them.
+- Hashing here and in `schemas.commitments` is shared by sealing, admission and opening; none of them keeps a
+  variant of its own.
 """
 
-from hashlib import sha256
 from typing import Annotated, Final
 
 import msgspec
@@ -32,7 +31,7 @@ MAX_PORTIONS: Final = 5
 Code = Annotated[str, msgspec.Meta(max_length=40)]
 Ciphertext = Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
 LabelBytes = Annotated[bytes, msgspec.Meta(max_length=16_384)]
-WrapBytes = Annotated[bytes, msgspec.Meta(min_length=12 + 16 + 32, max_length=16_384)]
+WrapBytes = Annotated[bytes, msgspec.Meta(min_length=32 + 16, max_length=16_384)]
 Path = Annotated[bytes, msgspec.Meta(min_length=PATH_BYTES, max_length=PATH_BYTES)]
 Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
@@ -60,26 +59,35 @@ class PortionSlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
 
 class Addressee(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One (portion, recipient) of the audience, and the wrap and capsule made for it."""
+    """One recipient of the audience: its capsule, and a wrap of the key of each portion that it may have.
 
-    portion: Code
+    `portions`: bit i stands for the i-th name in `BrokerOnly.portions`; `wraps` are in that order.
+    """
+
     recipient: AgencyText
-    wrap: DigestBytes
     capsule: DigestBytes
+    portions: Annotated[int, msgspec.Meta(ge=1, le=(1 << MAX_PORTIONS) - 1)]
+    wraps: Annotated[tuple[WrapBytes, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
+
+
+def wrap_of(addressee: Addressee, portion: int) -> bytes:
+    """The wrap of the i-th portion, which the addressee may have: behind those of the portions before it."""
+    return addressee.wraps[(addressee.portions & ((1 << portion) - 1)).bit_count()]
 
 
 class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What only the broker learns of a record."""
+    """What only the broker learns of a record. `portions`: their names, in the order of the entry."""
 
     sequence: U64
     revision: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     changed: Annotated[tuple[Code, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
     arrangement: DigestBytes
+    portions: Annotated[tuple[Code, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
     audience: Annotated[tuple[Addressee, ...], msgspec.Meta(max_length=4096)]
 
 
 class RecordEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record"):
-    """A record in a submission: all eight slots opened, and the wraps in the order of the audience."""
+    """A record in a submission: all eight slots opened."""
 
     manifest: Annotated[bytes, msgspec.Meta(max_length=1024)]
     path: Path
@@ -87,7 +95,6 @@ class RecordEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     broker_only_salt: Salt
     broker_only: Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
     decoys: Annotated[tuple[Salt, ...], msgspec.Meta(max_length=SLOTS)]
-    wraps: Annotated[tuple[WrapBytes, ...], msgspec.Meta(max_length=4096)]
 
 
 class ControlEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="control"):
@@ -187,63 +194,6 @@ def routing_digest(domains: Domains, salt: bytes, routing: bytes) -> Digest:
 def dek_commitment(domains: Domains, dek: bytes) -> Digest:
     """AES-GCM does not commit to its key; this does, and it is checked on opening."""
     return digest(domains.dek, dek)
-
-
-def portion_commitment(
-    domains: Domains,
-    originator: str,
-    record_id: bytes,
-    salt: bytes,
-    name: str,
-    handling: bytes,
-    routing: bytes,
-    dek: bytes,
-    ciphertext: bytes,
-) -> Digest:
-    """The commitment of a portion. `handling`, `routing`, `dek`: digests; `ciphertext`: the bytes."""
-    return digest(
-        domains.portion,
-        originator.encode(),
-        record_id,
-        salt,
-        name.encode(),
-        handling,
-        routing,
-        dek,
-        sha256(ciphertext).digest(),
-    )
-
-
-def broker_only_commitment(
-    domains: Domains, originator: str, record_id: bytes, salt: bytes, broker_only: bytes
-) -> Digest:
-    return digest(domains.broker_only, originator.encode(), record_id, salt, broker_only)
-
-
-def decoy_commitment(domains: Domains, originator: str, record_id: bytes, salt: bytes) -> Digest:
-    return digest(domains.decoy, originator.encode(), record_id, salt)
-
-
-def portion_ad(domains: Domains, originator: str, record_id: bytes, name: str, handling: bytes) -> bytes:
-    """Associated data of a portion's encryption; `handling` is the digest of the handling label."""
-    return enc(domains.portion_ad, originator.encode(), record_id, name.encode(), handling)
-
-
-def wrap_ad(
-    domains: Domains, originator: str, record_id: bytes, commitment: bytes, recipient: str, capsule: bytes
-) -> bytes:
-    """Associated data of a wrap: it opens for this portion, this recipient and this capsule only."""
-    return wrap_ad_portion(domains, originator, record_id, commitment) + wrap_ad_recipient(recipient, capsule)
-
-
-def wrap_ad_portion(domains: Domains, originator: str, record_id: bytes, commitment: bytes) -> bytes:
-    """The first part of `wrap_ad`, the same for every recipient of a portion."""
-    return enc(domains.wrap_ad, originator.encode(), record_id, commitment)
-
-
-def wrap_ad_recipient(recipient: str, capsule: bytes) -> bytes:
-    """The rest of `wrap_ad`, the same for every portion under a capsule."""
-    return enc(recipient.encode(), capsule)
 
 
 def record_leaf(domains: Domains, manifest: bytes) -> Digest:

@@ -25,6 +25,7 @@ RULE_PATTERN = r"^[a-z0-9][a-z0-9-]{2,59}$"
 
 DIGEST_BYTES = 32
 RECORD_ID_BYTES = 16
+SALT_BYTES = 16
 
 #: Shapes for frames. Only sizes are bounded here: whether an id exists is for the directory to say, and a
 #: pattern on every id of an audience would cost more than the hashes beside it.
@@ -33,7 +34,7 @@ CommunityText = Annotated[str, msgspec.Meta(max_length=40)]
 OfficerText = Annotated[str, msgspec.Meta(max_length=56)]
 DigestBytes = Annotated[bytes, msgspec.Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 RecordIdBytes = Annotated[bytes, msgspec.Meta(min_length=RECORD_ID_BYTES, max_length=RECORD_ID_BYTES)]
-Salt = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 U64 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 

@@ -3,12 +3,15 @@
 - Labels hold codes from closed lists only; free text is content.
 - Both are opaque byte fields on the wire: hashed as received, then parsed from those bytes.
 - A set is an array in strictly ascending order (`ordered`), and anything else is no label: so a set has one
-  array, and a label is no larger than what it says. A cache is still keyed by parsed values, since MessagePack
-  has several encodings of one array, text or number.
+  array, and a label is no larger than what it says. What is decided on a label is still remembered by parsed values,
+  since MessagePack has several encodings of one array, text or number.
+- The parsed values themselves are remembered by the bytes that they came from: parsing is a function of nothing else,
+  two encodings of one label are parsed to equal values, and nobody learns whether one was met before.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import lt
 from typing import Annotated, TypeVar
 
@@ -29,6 +32,9 @@ from schemas.codes import (
 from schemas.ids import AgencyId, AgencyText, CommunityText, OfficerText
 
 _T = TypeVar("_T", bound=str)
+#: Labels remembered, and the longest of them: a stranger's labels may fill this, and take a few megabytes.
+_REMEMBERED = 4096
+_REMEMBERED_BYTES = 1024
 _MAX_CODES = msgspec.Meta(max_length=64)
 _MAX_NAMES = msgspec.Meta(max_length=256)
 Days = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
@@ -128,6 +134,15 @@ def parse_handling(data: bytes) -> Handling:
 
     Raises: `UnknownCode` for a code outside the closed lists, `msgspec.DecodeError` for anything else.
     """
+    return _known_handling(data) if len(data) <= _REMEMBERED_BYTES else _parse_handling(data)
+
+
+def parse_routing(data: bytes) -> Routing:
+    """Parse the routing label. Raises: `msgspec.DecodeError`."""
+    return _known_routing(data) if len(data) <= _REMEMBERED_BYTES else _parse_routing(data)
+
+
+def _parse_handling(data: bytes) -> Handling:
     try:
         found = _handling.decode(data)
     except msgspec.ValidationError as error:
@@ -145,11 +160,14 @@ def parse_handling(data: bytes) -> Handling:
     return found
 
 
-def parse_routing(data: bytes) -> Routing:
-    """Parse the routing label. Raises: `msgspec.DecodeError`."""
+def _parse_routing(data: bytes) -> Routing:
     found = _routing.decode(data)
     _check_sets(found.agencies, found.communities, found.officers)
     return found
+
+
+_known_handling = lru_cache(_REMEMBERED)(_parse_handling)
+_known_routing = lru_cache(_REMEMBERED)(_parse_routing)
 
 
 def _check_sets(*arrays: Sequence[str]) -> None:

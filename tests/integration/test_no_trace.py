@@ -16,7 +16,13 @@ from pathlib import Path
 
 from deploy.kafka.cluster import Cluster
 from deploy.stage.count import fates
-from schemas.envelope import RecordEntry, parse_broker_only, parse_manifest, parse_submission_entry
+from schemas.envelope import (
+    RecordEntry,
+    parse_broker_only,
+    parse_manifest,
+    parse_submission_entry,
+    wrap_of,
+)
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted
@@ -68,8 +74,7 @@ async def portions(live: Live) -> dict[tuple[AgencyId, bytes, str], Portion]:
                     continue
                 manifest = manifests[message.offset, i]
                 audience = parse_broker_only(entry.broker_only).audience
-                for slot in entry.portions:
-                    pairs = zip(audience, entry.wraps, strict=True)
+                for at, slot in enumerate(entry.portions):
                     found[originator, manifest, slot.name] = Portion(
                         originator,
                         parse_manifest(entry.manifest).record_id,
@@ -77,7 +82,7 @@ async def portions(live: Live) -> dict[tuple[AgencyId, bytes, str], Portion]:
                         slot.salt,
                         slot.routing_salt,
                         slot.ciphertext,
-                        {a.recipient: w for a, w in pairs if a.portion == slot.name},
+                        {a.recipient: wrap_of(a, at) for a in audience if a.portions >> at & 1},
                         canaries.get((originator, manifest, slot.name)),
                     )
     return found

@@ -6,10 +6,11 @@ from dataclasses import replace
 import msgspec
 
 from agencies.drafting import Draft, DraftPortion
-from agencies.sealing import ClosedRecord, Sealer
+from agencies.sealing import ClosedPortion, ClosedRecord, Sealer
 from schemas.arrangement import SUITE
 from schemas.canonical import Domains
 from schemas.certificate import Certificate, certificate_bytes, certificate_digest, parse_certificate
+from schemas.commitments import Commitments
 from schemas.entropy import SeededEntropy
 from schemas.envelope import (
     BrokerOnly,
@@ -18,8 +19,6 @@ from schemas.envelope import (
     Manifest,
     PortionSlot,
     RecordEntry,
-    broker_only_commitment,
-    decoy_commitment,
     frame_bytes,
     handling_digest,
     head_leaf,
@@ -28,7 +27,6 @@ from schemas.envelope import (
     parse_deliver_entry,
     parse_manifest,
     parse_submission_entry,
-    portion_commitment,
     routing_digest,
 )
 from schemas.frames import Parcel, pack_parcel, parse_parcel
@@ -39,10 +37,7 @@ from tests.support.members import Members
 
 
 def slot_commitment(domains: Domains, originator: str, record_id: bytes, slot: PortionSlot) -> Digest:
-    return portion_commitment(
-        domains,
-        originator,
-        record_id,
+    return Commitments(domains, originator, record_id).portion(
         slot.salt,
         slot.name,
         handling_digest(domains, slot.handling),
@@ -65,11 +60,10 @@ def reform(
     inner = frame_bytes(broker_only(parse_broker_only(closed.broker_only)))
     draft = manifest(parse_manifest(closed.manifest))
     commitments = [slot_commitment(domains, draft.originator, draft.record_id, s) for s in slots]
-    commitments.append(
-        broker_only_commitment(domains, draft.originator, draft.record_id, closed.broker_only_salt, inner)
-    )
+    commit = Commitments(domains, draft.originator, draft.record_id)
+    commitments.append(commit.broker_only(closed.broker_only_salt, inner))
     decoys = closed.decoys[: 8 - len(commitments)]
-    commitments += [decoy_commitment(domains, draft.originator, draft.record_id, d) for d in decoys]
+    commitments += map(commit.decoy, decoys)
     data = frame_bytes(msgspec.structs.replace(draft, commitments=tuple(sorted(commitments))))
     return replace(
         closed,
@@ -84,11 +78,11 @@ def reform(
 class WrongCiphertext(Sealer):
     """Commits to a ciphertext that the committed key does not open."""
 
-    def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
-        slot, _, dek = super()._close_portion(draft, portion)
+    def _close_portion(self, draft: Draft, portion: DraftPortion, commit: Commitments) -> ClosedPortion:
+        slot, _, dek = super()._close_portion(draft, portion, commit)
         broken = bytes([slot.ciphertext[0] ^ 1]) + slot.ciphertext[1:]
         slot = msgspec.structs.replace(slot, ciphertext=broken)
-        return slot, slot_commitment(self._domains, self._agency, draft.record_id, slot), dek
+        return ClosedPortion(slot, slot_commitment(self._domains, self._agency, draft.record_id, slot), dek)
 
 
 def edit(value: bytes, change: Callable[[Parcel], Parcel]) -> bytes:

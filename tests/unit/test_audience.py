@@ -2,9 +2,10 @@
 
 import pytest
 
-from schemas.audience import addressed, audience, named_officers
+from schemas.audience import addressed, audience, by_recipient, named_officers
 from schemas.codes import SubjectCategory
 from schemas.directory import Directory
+from schemas.ids import AgencyId
 from schemas.labels import Label, Routing
 from tests.support.drafts import handling
 from tests.unit.test_directory import AGENCIES, END, START, E, S
@@ -76,3 +77,10 @@ def test_an_unknown_id_is_an_error_and_not_an_empty_audience() -> None:
     for label in (to("de-six"), to(communities=("crowd",))):
         with pytest.raises(KeyError):
             addressed(label, "gb-one", DIRECTORY, S)
+
+
+def test_audiences_by_recipient_have_a_bit_for_each_portion() -> None:
+    gb, fr, xa = AgencyId("gb-one"), AgencyId("fr-two"), AgencyId("xa-four")
+    found = by_recipient((frozenset({gb, xa}), frozenset({xa}), frozenset(), frozenset({fr, xa})))
+    assert found == ((fr, 0b1000), (gb, 0b0001), (xa, 0b1011))
+    assert by_recipient(()) == by_recipient((frozenset(),)) == ()

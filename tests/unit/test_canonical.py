@@ -5,17 +5,23 @@ from struct import error
 
 import pytest
 
-from schemas.canonical import Domains, digest, enc, u64
+from schemas.canonical import Domains, digest, domain, enc, framed, u32, u64
 
 
 def test_enc_is_a_length_before_each_field() -> None:
-    assert enc(b"ab", b"", b"c") == b"\0\0\0\2ab" + b"\0\0\0\0" + b"\0\0\0\1c"
+    assert enc(domain("ab"), b"", b"c") == b"\0\0\0\2ab" + b"\0\0\0\0" + b"\0\0\0\1c"
 
 
 def test_different_fields_have_different_bytes() -> None:
     values = [b"", b"\0", b"a", b"ab", b"\0\0\0\1", b"\0\0\0\1a"]
     lists = [fields for size in range(4) for fields in product(values, repeat=size)]
-    assert len({enc(*fields) for fields in lists}) == len(lists)
+    assert len({enc(domain("d"), *fields) for fields in lists}) == len(lists)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 70_000])
+def test_a_field_of_any_length_has_its_length_before_it(size: int) -> None:
+    assert framed(bytes(size)) == u32(size) + bytes(size)
+    assert enc(domain("d"), bytes(size)) == framed(b"d") + framed(bytes(size))
 
 
 def test_u64_is_big_endian_and_bounded() -> None:
@@ -35,9 +41,12 @@ def test_every_domain_is_its_own_and_names_format_and_federation() -> None:
 
     assert len(values(one)) == len([v for v in vars(one).values() if isinstance(v, bytes)]) + 2
     assert not values(one) & values(other)
-    assert all(v.startswith(b"entente/1/one/") for v in values(one))
+    assert all(v[:4] == u32(len(v) - 4) for v in values(one))
+    assert all(v[4:].startswith(b"entente/1/one/") for v in values(one))
 
 
 def test_digest_known_answer() -> None:
     # printf '\0\0\0\1d\0\0\0\2xy' | sha256sum
-    assert digest(b"d", b"xy").hex() == "4a605fac1c980759bbcf3616c4505a56db8a88cac9ebed681a46df0014c4d539"
+    assert (
+        digest(domain("d"), b"xy").hex() == "4a605fac1c980759bbcf3616c4505a56db8a88cac9ebed681a46df0014c4d539"
+    )

@@ -101,6 +101,20 @@ def test_a_label_comes_back_as_it_was() -> None:
     assert parse_routing(routing_bytes(routing)) == routing
 
 
+def test_two_encodings_of_one_label_are_one_label() -> None:
+    """MessagePack has 20000 in three bytes and in five: neither is taken for the other's, and both mean the same."""
+    short = handling_bytes(msgspec.structs.replace(GOOD, retain_until=20_000))
+    assert short.endswith(b"\xcd\x4e\x20")
+    long = short[:-3] + b"\xce\x00\x00\x4e\x20"
+    for data in (short, long, short, long):
+        assert parse_handling(data) == msgspec.structs.replace(GOOD, retain_until=20_000)
+    for _ in range(2):  # nor is what is no label remembered as one
+        with pytest.raises(UnknownCode):
+            parse_handling(with_field(CODES["tlp"]))
+        with pytest.raises(msgspec.DecodeError):
+            parse_handling(long[:-1])
+
+
 @pytest.mark.parametrize("what", CODES)
 def test_an_unknown_code_is_named_as_such(what: str) -> None:
     with pytest.raises(UnknownCode):

@@ -13,7 +13,7 @@ from broker.lane import Folded, Lane, fold
 from schemas.capsules import capsule_bytes, parse_capsule
 from schemas.codes import PortionName
 from schemas.controls import Receipt, receipt_bytes
-from schemas.envelope import BrokerOnly, PortionSlot, parse_broker_only
+from schemas.envelope import Addressee, BrokerOnly, PortionSlot, parse_broker_only
 from schemas.frames import MAX_PARCEL, MAX_RECORD, parse_parcel
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted, ControlNoted, Duplicate, Gap, Leaf, Quarantined
@@ -242,25 +242,67 @@ def test_labels_that_are_none_are_refused(m: Members, handling: bytes, reason: R
         assert kinds(leaves(out)) == [reason, "admitted"]
 
 
-def test_an_audience_that_is_too_wide_too_narrow_or_doubled_is_refused(m: Members) -> None:
-    def audience(pick: Callable[[tuple[int, ...]], Sequence[int]]) -> Callable[[ClosedRecord], ClosedRecord]:
-        def change(c: ClosedRecord) -> ClosedRecord:
-            named = parse_broker_only(c.broker_only).audience
-            chosen = pick(tuple(range(len(named))))
-            made = reform(
-                m.domains,
-                c,
-                broker_only=lambda b: msgspec.structs.replace(b, audience=tuple(named[i] for i in chosen)),
-            )
-            return replace(made, wraps=tuple(c.wraps[i] for i in chosen))
+def _audience(
+    m: Members, change: Callable[[tuple[Addressee, ...]], Sequence[Addressee]]
+) -> Callable[[ClosedRecord], ClosedRecord]:
+    """A record with another audience, under its seal."""
 
-        return change
+    def changed(b: BrokerOnly) -> BrokerOnly:
+        return msgspec.structs.replace(b, audience=tuple(change(b.audience)))
 
-    for pick in (lambda r: r[:1], lambda r: [], lambda r: [0, 1, 1], lambda r: [0, 0]):
-        _, out = folded(m, window(m, 1, [FR, IT], change=audience(pick)))
+    return lambda c: reform(m.domains, c, broker_only=changed)
+
+
+def test_an_audience_that_is_too_wide_too_narrow_doubled_or_out_of_order_is_refused(m: Members) -> None:
+    _, out = folded(m, window(m, 1, [FR, IT], change=_audience(m, lambda a: a)))
+    assert kinds(leaves(out)) == ["admitted"]
+    for change in (
+        lambda a: a[:1],
+        lambda a: [],
+        lambda a: [a[0], a[1], a[1]],
+        lambda a: [a[0], a[0]],
+        lambda a: [a[1], a[0]],
+    ):
+        _, out = folded(m, window(m, 1, [FR, IT], change=_audience(m, change)))
         assert kinds(leaves(out)) == ["audience_mismatch"]
-    _, out = folded(m, window(m, 1, [FR, IT], change=audience(lambda r: [1, 0])))
-    assert kinds(leaves(out)) == ["admitted"]  # the order is nobody's business
+    wider = _audience(m, lambda a: [*a, msgspec.structs.replace(a[1], recipient=XA)])
+    _, out = folded(m, window(m, 1, [FR, IT], change=wider))
+    assert kinds(leaves(out)) == ["unknown_capsule"]
+
+
+def test_wraps_are_as_many_as_the_portions_that_a_recipient_may_have(m: Members) -> None:
+    def wraps(count: int) -> Callable[[tuple[Addressee, ...]], Sequence[Addressee]]:
+        return lambda a: [msgspec.structs.replace(a[0], wraps=a[0].wraps * count), *a[1:]]
+
+    for count, outcome in ((0, "bad_wrap"), (1, "admitted"), (2, "bad_wrap")):
+        _, out = folded(m, window(m, 1, [FR, IT], change=_audience(m, wraps(count))))
+        assert kinds(leaves(out)) == [outcome]
+
+
+def test_a_portion_that_the_audience_does_not_give_is_not_given(m: Members) -> None:
+    """The bits stand for portions by their names under the seal, whatever their order in the entry."""
+    made = draft(1, (PortionName.BASE, base(), label(FR, IT)), (PortionName.SOURCES, sources(), label(IT)))
+    sealer = m.sealer(GB)
+    closed = sealer.close_record(made, 1)
+    assert [(a.recipient, a.portions) for a in parse_broker_only(closed.broker_only).audience] == [
+        (FR, 0b01),
+        (IT, 0b11),
+    ]
+    for change in (
+        _audience(m, lambda a: [msgspec.structs.replace(a[0], portions=0b10), a[1]]),
+        _audience(m, lambda a: [msgspec.structs.replace(a[0], portions=0b11, wraps=a[1].wraps), a[1]]),
+        _audience(m, lambda a: [a[0], msgspec.structs.replace(a[1], portions=0b101)]),
+        lambda c: replace(c, portions=c.portions[::-1]),
+    ):
+        _, out = folded(m, sealer.seal_window([change(closed)], (), 1))
+        assert kinds(leaves(out)) == ["audience_mismatch"]
+        sealer.forget_keys()
+        closed = sealer.close_record(made, 1)
+    lane, out = folded(m, sealer.seal_window([closed], (), 1))
+    for recipient, names in ((FR, ["base"]), (IT, ["base", "sources"])):
+        (parcel,) = m.deliver((lane, out))[recipient]
+        (row,) = m.judge(recipient).judge(Delivered(0, 0, parcel, True)).received
+        assert [p.name for p in row.opened.portions] == names
 
 
 def test_routing_changed_under_the_same_audience_is_refused(m: Members) -> None:

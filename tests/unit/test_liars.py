@@ -8,13 +8,14 @@ import pytest
 from agencies.drafting import Draft, DraftPortion
 from agencies.judging import Delivered
 from agencies.opening import unpad
-from agencies.sealing import Control, Sealer, pad
+from agencies.sealing import ClosedPortion, Control, Sealer, pad
 from broker.admission import SourceMessage
 from broker.lane import fold
 from schemas.arrangement import SUITE
 from schemas.capsules import capsule_bytes, capsule_digest, parse_capsule
 from schemas.clock import DAY_S
 from schemas.codes import PortionName
+from schemas.commitments import Commitments
 from schemas.controls import Receipt, receipt_bytes
 from schemas.directory import instant_ms
 from schemas.entropy import SeededEntropy
@@ -22,7 +23,6 @@ from schemas.envelope import (
     BrokerOnly,
     ControlEntry,
     DeliveryEntry,
-    PortionSlot,
     RecordEntry,
     control_leaf,
     frame_bytes,
@@ -32,7 +32,7 @@ from schemas.envelope import (
     record_leaf,
 )
 from schemas.frames import Parcel, pack_parcel, parse_parcel
-from schemas.ids import CommunityId, Digest
+from schemas.ids import CommunityId
 from schemas.labels import Label, Routing
 from schemas.ledger import Admitted, Quarantined
 from schemas.seal import Role, seal_leaves
@@ -151,10 +151,10 @@ def test_who_left_between_sealing_and_admission_is_not_released_to(m: Members) -
 class OtherKey(Sealer):
     """Commits to another key than the one that it wraps and encrypts under."""
 
-    def _close_portion(self, draft: Draft, portion: DraftPortion) -> tuple[PortionSlot, Digest, bytes]:
-        slot, _, dek = super()._close_portion(draft, portion)
+    def _close_portion(self, draft: Draft, portion: DraftPortion, commit: Commitments) -> ClosedPortion:
+        slot, _, dek = super()._close_portion(draft, portion, commit)
         slot = msgspec.structs.replace(slot, dek_commitment=bytes(32))
-        return slot, slot_commitment(self._domains, self._agency, draft.record_id, slot), dek
+        return ClosedPortion(slot, slot_commitment(self._domains, self._agency, draft.record_id, slot), dek)
 
 
 def test_a_key_that_was_not_committed_to_opens_nothing(m: Members) -> None:

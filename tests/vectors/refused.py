@@ -139,11 +139,10 @@ def _bad_slot(m: Members) -> Scene:
     )
 
 
-def _bad_wrap(m: Members) -> Scene:
-    value = edit_entry(
-        window(m, plain(1, FR)), 0, lambda e: msgspec.structs.replace(e, wraps=(flip(e.wraps[0], 99),))
+def _without_wraps(b: BrokerOnly) -> BrokerOnly:
+    return msgspec.structs.replace(
+        b, audience=tuple(msgspec.structs.replace(a, wraps=()) for a in b.audience)
     )
-    return _scene("one bit of a wrap is flipped", value)
 
 
 def _sequence_mismatch(m: Members) -> Scene:
@@ -205,8 +204,7 @@ def _unknown_capsule(m: Members) -> Scene:
 
 def _audience_mismatch(m: Members) -> Scene:
     def nobody(c: ClosedRecord) -> ClosedRecord:
-        made = reform(m.domains, c, broker_only=lambda b: msgspec.structs.replace(b, audience=b.audience[:1]))
-        return replace(made, wraps=made.wraps[:1])
+        return reform(m.domains, c, broker_only=lambda b: msgspec.structs.replace(b, audience=b.audience[:1]))
 
     return _scene("releasable to two, sealed for one", window(m, plain(1, FR, IT), change=nobody))
 
@@ -238,7 +236,7 @@ REFUSED: dict[Refused, Make] = {
         lambda m: msgspec.structs.replace(m, originator=FR),
     ),
     Refused.BAD_SLOT: _bad_slot,
-    Refused.BAD_WRAP: _bad_wrap,
+    Refused.BAD_WRAP: _broker_only("a recipient has a portion and no wrap of its key", _without_wraps),
     Refused.SEQUENCE_MISMATCH: _sequence_mismatch,
     Refused.SEQUENCE_REUSED: _sequence_reused,
     Refused.SEQUENCE_PASSED: _sequence_passed,
