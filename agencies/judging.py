@@ -9,8 +9,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from agencies.opening import OpenedDelivery, Opener
+import msgspec
+
+from agencies.opening import Enclosed, OpenedDelivery, Opener
 from schemas.arrangement import BROKER, Arrangement
 from schemas.canonical import Domains
 from schemas.certificate import (
@@ -72,8 +75,7 @@ class Bad:
     portion: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A delivery that opened, at least in part, at its number in the chain (None: the number is not proven)."""
 
     entry: DeliveryEntry
@@ -94,11 +96,13 @@ class Judged:
     parcel: Parcel | None = None
 
 
-@dataclass(slots=True)
-class _Run:
-    """One lane's deliveries in a parcel, in order: place, entry, certificate, its digest."""
+class _Placed(NamedTuple):
+    """A delivery at its place in a parcel, and its certificate's digest."""
 
-    entries: list[tuple[int, DeliveryEntry, Certificate | None, Digest]] = field(default_factory=list)
+    place: int
+    entry: DeliveryEntry
+    certificate: Certificate
+    digest: Digest
 
 
 class UnknownVersion(Exception):
@@ -151,7 +155,7 @@ class Judge:
             out.bad.append(Bad(Unopened.KAFKA_KEY_OR_HEADERS, message.value))
             return out
         out.parcel = parcel
-        runs: dict[AgencyId, _Run] = {}
+        runs: dict[AgencyId, list[_Placed]] = {}
         signed: dict[AgencyId, tuple[HeadEntry, Unopened | None]] = {}
         for i, data in enumerate(parcel.entries):
             try:
@@ -167,8 +171,9 @@ class Judge:
                 signed[AgencyId(entry.lane)] = (entry, self._verify_head(entry, parcel, all_read))
             else:
                 self._control(entry, parcel, data, i, out, all_read)
+        enclosed = Enclosed(parcel, self.domains, self._windows)
         for lane, run in runs.items():
-            self._lane(lane, run, signed.get(lane), parcel, out)
+            self._lane(lane, run, signed.get(lane), enclosed, out)
         return out
 
     def _sort(
@@ -176,7 +181,7 @@ class Judge:
         entry: DeliveryEntry,
         data: bytes,
         i: int,
-        runs: dict[AgencyId, _Run],
+        runs: dict[AgencyId, list[_Placed]],
         out: Judged,
         all_read: bool,
     ) -> None:
@@ -192,8 +197,8 @@ class Judge:
             out.bad.append(Bad(Unopened.BAD_CERTIFICATE, data, i))
             return
         digest = certificate_digest(self.domains, entry.certificate)
-        run = runs.setdefault(AgencyId(certificate.originator), _Run())
-        run.entries.append((i, entry, certificate, digest))
+        run = runs.setdefault(AgencyId(certificate.originator), [])
+        run.append(_Placed(i, entry, certificate, digest))
 
     def _verify_head(self, entry: HeadEntry, parcel: Parcel, all_read: bool) -> Unopened | None:
         if entry.seal >= len(parcel.seals):
@@ -214,15 +219,16 @@ class Judge:
     def _lane(
         self,
         lane: AgencyId,
-        run: _Run,
+        run: list[_Placed],
         signed: tuple[HeadEntry, Unopened | None] | None,
-        parcel: Parcel,
+        enclosed: Enclosed,
         out: Judged,
     ) -> None:
         """One lane's share of a parcel: from the signed head backwards, then opened forwards."""
+        parcel = enclosed.parcel
         if signed is None or signed[1] is not None:
             reason = Unopened.BAD_HEAD if signed is None else signed[1] or Unopened.BAD_HEAD
-            for i, _, _, _ in run.entries:
+            for i, _, _, _ in run:
                 out.bad.append(Bad(reason, parcel.entries[i], i, lane, None, None, None))
             return
         head = signed[0]
@@ -232,8 +238,7 @@ class Judge:
             return
         numbers = self._numbers(run, head, before)
         expected: Digest | None = None
-        for (i, entry, certificate, digest), number in zip(run.entries, numbers, strict=True):
-            assert certificate is not None
+        for (i, entry, certificate, digest), number in zip(run, numbers, strict=True):
             if number is False:
                 out.bad.append(self._bad(Unopened.BAD_CERTIFICATE, parcel, i, lane, None, certificate))
                 expected = None
@@ -246,14 +251,13 @@ class Judge:
                 out.alarms.append((Alarm.CHAIN_BREAK, f"lane '{lane}' before number {certificate.number}"))
             expected = digest
             self._see(digest)
-            self._open(entry, certificate, number, i, lane, parcel, out)
+            self._open(entry, certificate, number, i, lane, enclosed, out)
         self.chains[lane] = Head(head.number, head.digest)
         out.heads.append(head)
 
-    def _again(self, lane: AgencyId, run: _Run, parcel: Parcel, out: Judged) -> None:
+    def _again(self, lane: AgencyId, run: list[_Placed], parcel: Parcel, out: Judged) -> None:
         """Numbers that the chain has passed: a repeat is dropped, another certificate at such a number is a fork."""
-        for i, _, certificate, digest in run.entries:
-            assert certificate is not None
+        for i, _, certificate, digest in run:
             if digest not in self._seen:
                 out.alarms.append(
                     (Alarm.CHAIN_BREAK, f"lane '{lane}': number {certificate.number} comes twice and differs")
@@ -271,7 +275,7 @@ class Judge:
             self._seen.pop(next(iter(self._seen)))
 
     @staticmethod
-    def _numbers(run: _Run, head: HeadEntry, before: Head) -> list[int | bool | None]:
+    def _numbers(run: list[_Placed], head: HeadEntry, before: Head) -> list[int | bool | None]:
         """The proven number of each certificate, walking back from the signed head.
 
         False: it is not the certificate that the signed chain names at its place. None: its place could not
@@ -280,13 +284,12 @@ class Judge:
         numbers: list[int | bool | None] = []
         wanted: bytes | None = head.digest
         number = head.number
-        earlier = [before, *(Head(c.number, d) for _, _, c, d in run.entries if c is not None)]
-        for (_, _, certificate, digest), last in zip(
-            reversed(run.entries), reversed(earlier[:-1]), strict=True
+        earlier = [(before.number, before.digest), *((p.certificate.number, p.digest) for p in run[:-1])]
+        for (_, _, certificate, digest), (last, predecessor) in zip(
+            reversed(run), reversed(earlier), strict=True
         ):
-            assert certificate is not None
             # It says whom it follows, and then bears another number than the next: it was tampered with.
-            misnumbered = certificate.predecessor == last.digest and certificate.number != last.number + 1
+            misnumbered = certificate.predecessor == predecessor and certificate.number != last + 1
             if wanted is None:
                 numbers.append(None)
             elif digest == wanted and certificate.number == number:
@@ -309,12 +312,11 @@ class Judge:
         number: int | None,
         i: int,
         lane: AgencyId,
-        parcel: Parcel,
+        enclosed: Enclosed,
         out: Judged,
     ) -> None:
-        result = self._opener.open(
-            entry, certificate, parcel.seals, parcel.capsules, self._windows, self._versions
-        )
+        parcel = enclosed.parcel
+        result = self._opener.open(entry, certificate, enclosed, self._versions)
         if isinstance(result, Unopened):
             out.bad.append(self._bad(result, parcel, i, lane, number, certificate))
             return

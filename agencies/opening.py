@@ -8,9 +8,8 @@
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -28,20 +27,19 @@ from schemas.envelope import (
     Manifest,
     ReleasedPortion,
     dek_commitment,
-    handling_digest,
     manifest_digest,
     parse_manifest,
     parse_wrap_content,
     record_leaf,
 )
-from schemas.frames import BadFrame
+from schemas.frames import BadFrame, Parcel
 from schemas.hpke import SUITE
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Handling, UnknownCode, parse_handling
 from schemas.merkle import path_root
 from schemas.model import Model
 from schemas.records import KINDS
-from schemas.seal import BadSeal, Role, SealVerifier
+from schemas.seal import BadSeal, Role, SealVerifier, VerifiedSeal
 from schemas.verdicts import Unopened
 
 _NONCE = bytes(12)
@@ -50,8 +48,7 @@ _KEKS = 4096
 """KEKs remembered: an honest originator makes one a day, a hostile one as many as it likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedPortion:
+class OpenedPortion(msgspec.Struct, frozen=True, gc=False):
     """A portion in clear, with its handling label and the recipient's own officers named for it."""
 
     name: str
@@ -60,8 +57,7 @@ class OpenedPortion:
     officers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedDelivery:
+class OpenedDelivery(msgspec.Struct, frozen=True, gc=False):
     """What a delivery held: portions that opened, and portions that did not with their reasons."""
 
     manifest: Manifest
@@ -76,6 +72,47 @@ class OpeningKeys(Protocol):
     def opening_key(self, domains: Domains, key_id: Digest) -> OpeningKey | None:
         """The key of that id, or None if it is not ours."""
         ...
+
+
+class Enclosed:
+    """The seals and capsules of a parcel, which its deliveries share: each is verified or hashed once."""
+
+    def __init__(self, parcel: Parcel, domains: Domains, windows: SealVerifier) -> None:
+        self.parcel = parcel
+        self._domains = domains
+        self._windows = windows
+        self._seals: dict[int, VerifiedSeal | Unopened] = {}
+        self._capsules: dict[int, tuple[Digest, bytes]] = {}
+
+    def seal(self, index: int) -> VerifiedSeal | Unopened:
+        """A window's seal, or why it is none."""
+        found = self._seals.get(index)
+        if found is None:
+            found = self._seals[index] = self._verify(index)
+        return found
+
+    def _verify(self, index: int) -> VerifiedSeal | Unopened:
+        if index >= len(self.parcel.seals):
+            return Unopened.MALFORMED
+        try:
+            return self._windows.verify(self.parcel.seals[index])
+        except BadFrame:
+            return Unopened.BAD_SEAL
+        except BadSeal as error:
+            return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
+
+    def capsule(self, index: int) -> tuple[Digest, bytes] | None:
+        """A capsule's name and bytes, or None if the parcel has not so many."""
+        found = self._capsules.get(index)
+        if found is None and index < len(self.parcel.capsules):
+            data = self.parcel.capsules[index]
+            found = self._capsules[index] = (capsule_digest(self._domains, data), data)
+        return found
+
+
+class _Kek(NamedTuple):
+    originator: str
+    cipher: AESGCM
 
 
 def unpad(padded: bytes) -> bytes:
@@ -94,15 +131,13 @@ class Opener:
         self._agency = agency
         self._domains = domains
         self._keys = keys
-        self._keks: OrderedDict[Digest, AESGCM] = OrderedDict()
+        self._keks: OrderedDict[Digest, _Kek] = OrderedDict()
 
     def open(
         self,
         entry: DeliveryEntry,
         certificate: Certificate,
-        seals: Sequence[bytes],
-        capsules: Sequence[bytes],
-        windows: SealVerifier,
+        enclosed: Enclosed,
         versions: Mapping[Digest, Arrangement],
     ) -> OpenedDelivery | Unopened:
         """Verify and open one delivery; the certificate's place in the chain is the inbox's matter."""
@@ -118,20 +153,15 @@ class Opener:
         named = (certificate.originator, certificate.record_id, certificate.manifest)
         if named != (manifest.originator, manifest.record_id, digest):
             return Unopened.BAD_CERTIFICATE
-        if Digest(certificate.arrangement) not in versions:
+        decided_under = versions.get(Digest(certificate.arrangement))
+        if decided_under is None:
             return Unopened.BAD_CERTIFICATE
         # 2: the originator's window seal, and the path to it (RFC 6962 2.1.1)
-        if entry.seal >= len(seals):
-            return Unopened.MALFORMED
-        try:
-            seal = windows.verify(seals[entry.seal])
-        except BadFrame:
-            return Unopened.BAD_SEAL
-        except BadSeal as error:
-            return Unopened.UNKNOWN_SIGNER if error.unknown_signer else Unopened.BAD_SEAL
+        seal = enclosed.seal(entry.seal)
+        if isinstance(seal, Unopened):
+            return seal
         if seal.owner != manifest.originator or seal.role is not Role.WINDOW:
             return Unopened.UNKNOWN_SIGNER
-        decided_under = versions[Digest(certificate.arrangement)]
         if not decided_under.signs(manifest.originator, seal.signer, certificate.admitted_ms):
             return Unopened.SIGNER_EXPIRED
         if path_root(record_leaf(domains, digest), entry.path) != seal.root:
@@ -140,11 +170,10 @@ class Opener:
         commit = Commitments(domains, manifest.originator, manifest.record_id)
         opened, failed, released = [], [], set()
         for portion in entry.portions:
-            label = handling_digest(domains, portion.handling)
             commitment = commit.portion(
                 portion.salt,
                 portion.name,
-                label,
+                portion.handling,
                 portion.routing,
                 portion.dek_commitment,
                 portion.ciphertext,
@@ -153,8 +182,8 @@ class Opener:
             if commitment not in manifest.commitments or commitment not in certificate.released:
                 failed.append((portion.name, Unopened.BAD_COMMITMENT))
                 continue
-            associated = commit.portion_ad(portion.name, label)
-            result = self._open_portion(manifest, portion, commitment, associated, capsules)
+            associated = commit.portion_ad(portion.name, portion.handling)
+            result = self._open_portion(manifest, portion, commitment, associated, enclosed)
             if isinstance(result, Unopened):
                 failed.append((portion.name, result))
             else:
@@ -171,14 +200,12 @@ class Opener:
         portion: ReleasedPortion,
         commitment: Digest,
         associated: bytes,
-        capsules: Sequence[bytes],
+        enclosed: Enclosed,
     ) -> OpenedPortion | Unopened:
         domains = self._domains
         # a: the capsule gives the pair's KEK (RFC 9180 6.1)
-        if portion.capsule >= len(capsules):
-            return Unopened.BAD_CAPSULE
-        capsule = capsule_digest(domains, capsules[portion.capsule])
-        kek = self._kek(manifest, capsule, capsules[portion.capsule])
+        capsule = enclosed.capsule(portion.capsule)
+        kek = None if capsule is None else self._kek(manifest, *capsule)
         if kek is None:
             return Unopened.BAD_CAPSULE
         # b: the wrap gives the DEK and our own named officers
@@ -211,7 +238,7 @@ class Opener:
         known = self._keks.get(digest)
         if known is not None:
             self._keks.move_to_end(digest)
-            return known
+            return known.cipher if known.originator == manifest.originator else None
         try:
             capsule = parse_capsule(data)
         except BadFrame:
@@ -230,7 +257,8 @@ class Opener:
             return None
         if len(key) != _KEK_BYTES:  # AESGCM itself would also take 16 or 24 bytes
             return None
-        kek = self._keks[digest] = AESGCM(key)
+        kek = AESGCM(key)
+        self._keks[digest] = _Kek(capsule.originator, kek)
         if len(self._keks) > _KEKS:
             self._keks.popitem(last=False)
         return kek

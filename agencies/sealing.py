@@ -8,10 +8,11 @@
 - KEKs live in memory only; a restart makes new ones. A capsule travels with the first wraps that name it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agencies.drafting import Draft, DraftPortion
@@ -22,7 +23,6 @@ from schemas.commitments import Commitments, wrap_binding
 from schemas.directory import Directory
 from schemas.entropy import Entropy
 from schemas.envelope import (
-    SLOTS,
     Addressee,
     BrokerOnly,
     ControlEntry,
@@ -33,7 +33,6 @@ from schemas.envelope import (
     control_leaf,
     dek_commitment,
     frame_bytes,
-    handling_digest,
     manifest_digest,
     record_leaf,
     routing_digest,
@@ -55,8 +54,7 @@ _NONCE = bytes(12)
 _FRAMING = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(NamedTuple):
     """A closed portion: ciphertext, and the key that only wraps will carry."""
 
     dek: bytes
@@ -90,8 +88,7 @@ class ClosedPortion(NamedTuple):
     dek: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedRecord:
+class ClosedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that lacks only its path in a window."""
 
     draft: Draft
@@ -101,7 +98,7 @@ class ClosedRecord:
     portions: tuple[PortionSlot, ...]
     broker_only_salt: bytes
     broker_only: bytes
-    decoys: tuple[bytes, ...]
+    decoys: bytes
     capsules: tuple[Digest, ...]
     """Capsules that its wraps name."""
     size: int
@@ -191,10 +188,10 @@ class Sealer:
             )
         )
         salt = self._entropy.random(16)
-        commitments = [c.commitment for c in closed]
+        commitments: list[bytes] = [c.commitment for c in closed]
         commitments.append(commit.broker_only(salt, broker_only))
-        decoys = tuple(self._entropy.random(16) for _ in range(SLOTS - len(commitments)))
-        commitments += map(commit.decoy, decoys)
+        decoys = self._entropy.random(16)
+        commitments += commit.decoys(decoys, len(closed))
         manifest = frame_bytes(
             Manifest(self._agency, draft.record_id, draft.kind, draft.created_s, tuple(sorted(commitments)))
         )
@@ -223,32 +220,30 @@ class Sealer:
         capsules: dict[Digest, int],
     ) -> tuple[Addressee, ...]:
         """Wrap the portions' keys for each recipient that may have them. Notes the capsules that this takes."""
-        keys = [
-            (
-                *wrap_binding(self._domains, c.commitment),
-                wrap_content_bytes(WrapContent(c.dek, ())),
-                _with_officers(portion, c.dek, recipients),
-            )
-            for portion, c, recipients in zip(draft.portions, closed, audiences, strict=True)
-        ]
+        bindings = [wrap_binding(self._domains, c.commitment) for c in closed]
+        officers = any(p.label.routing.officers for p in draft.portions)
+        plain: dict[int, tuple[Sequence[bytes], ...]] = {}
         addressees = []
         for recipient, portions in by_recipient(audiences):
             kek = self._kek(recipient, draft.created_s)
-            encrypt = kek.cipher.encrypt
-            wraps = [
-                encrypt(nonce, with_officers.get(recipient, plain), associated)
-                for i, (nonce, associated, plain, with_officers) in enumerate(keys)
-                if portions >> i & 1
-            ]
-            addressees.append(Addressee(recipient, kek.digest, portions, tuple(wraps)))
+            inputs = plain.get(portions)
+            if inputs is None or officers:  # without named officers, all who may have the same get the same
+                given = [i for i in range(len(closed)) if portions >> i & 1]
+                inputs = plain[portions] = (
+                    [bindings[i].nonce for i in given],
+                    [_wrapped(draft.portions[i], closed[i].dek, recipient) for i in given],
+                    [bindings[i].associated for i in given],
+                )
+            wraps = tuple(map(kek.cipher.encrypt, *inputs))
+            addressees.append(Addressee(recipient, kek.digest, portions, wraps))
             capsules[kek.digest] = kek.capsule
         return tuple(addressees)
 
     def _close_portion(self, draft: Draft, portion: DraftPortion, commit: Commitments) -> ClosedPortion:
         domains = self._domains
         handling, routing = handling_bytes(portion.label.handling), routing_bytes(portion.label.routing)
-        label = handling_digest(domains, handling)
-        closed = close(content_bytes(portion.content), commit.portion_ad(portion.name, label), self._entropy)
+        associated = commit.portion_ad(portion.name, handling)
+        closed = close(content_bytes(portion.content), associated, self._entropy)
         slot = PortionSlot(
             portion.name,
             self._entropy.random(16),
@@ -261,7 +256,7 @@ class Sealer:
         commitment = commit.portion(
             slot.salt,
             slot.name,
-            label,
+            handling,
             routing_digest(domains, slot.routing_salt, routing),
             slot.dek_commitment,
             closed.ciphertext,
@@ -329,14 +324,9 @@ class Sealer:
         return data
 
 
-def _with_officers(
-    portion: DraftPortion, dek: bytes, recipients: Iterable[AgencyId]
-) -> dict[AgencyId, bytes]:
-    """What the wraps hold of those whose own officers are named."""
-    if not portion.label.routing.officers:
-        return {}
-    named = {r: named_officers(portion.label, r) for r in recipients}
-    return {r: wrap_content_bytes(WrapContent(dek, officers)) for r, officers in named.items() if officers}
+def _wrapped(portion: DraftPortion, dek: bytes, recipient: AgencyId) -> bytes:
+    """What the wrap of a portion's key holds for a recipient."""
+    return wrap_content_bytes(WrapContent(dek, named_officers(portion.label, recipient)))
 
 
 def _size(slots: Sequence[PortionSlot], broker_only: bytes) -> int:

@@ -30,7 +30,6 @@ from schemas.envelope import (
     PortionSlot,
     RecordEntry,
     control_leaf,
-    handling_digest,
     manifest_digest,
     parse_broker_only,
     parse_manifest,
@@ -74,8 +73,7 @@ class Window:
     """The signing key was good no longer when the message was admitted: nothing new is believed of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedEnvelope:
+class VerifiedEnvelope(msgspec.Struct, frozen=True, gc=False):
     """A record entry whose path and slots hold. `commitments` stand in the order of `entry.portions`."""
 
     entry: RecordEntry
@@ -86,8 +84,7 @@ class VerifiedEnvelope:
     routings: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedPortion:
+class AdmittedPortion(msgspec.Struct, frozen=True, gc=False):
     """A portion of an admitted record, its label parsed and its audience checked."""
 
     slot: PortionSlot
@@ -96,8 +93,7 @@ class AdmittedPortion:
     audience: frozenset[AgencyId]
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedRecord:
+class AdmittedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that may be decided on."""
 
     envelope: VerifiedEnvelope
@@ -210,21 +206,21 @@ def verify_envelope(
     commitments, routings = [], []
     for slot in entry.portions:
         routing = routing_digest(domains, slot.routing_salt, slot.routing)
-        handling = handling_digest(domains, slot.handling)
         routings.append(routing)
         commitments.append(
-            commit.portion(slot.salt, slot.name, handling, routing, slot.dek_commitment, slot.ciphertext)
+            commit.portion(slot.salt, slot.name, slot.handling, routing, slot.dek_commitment, slot.ciphertext)
         )
     slots = [
         *commitments,
         commit.broker_only(entry.broker_only_salt, entry.broker_only),
-        *map(commit.decoy, entry.decoys),
+        *commit.decoys(entry.decoys, len(entry.portions)),
     ]
     if len(set(slots)) != SLOTS or tuple(sorted(slots)) != manifest.commitments:
         return Refused.BAD_SLOT
     # 9: a wrap for each portion that the audience gives to a recipient, and no other
-    if any(len(a.wraps) != a.portions.bit_count() for a in broker_only.audience):
-        return Refused.BAD_WRAP
+    for addressee in broker_only.audience:
+        if len(addressee.wraps) != addressee.portions.bit_count():
+            return Refused.BAD_WRAP
     return VerifiedEnvelope(entry, manifest, digest, broker_only, tuple(commitments), tuple(routings))
 
 
@@ -246,14 +242,13 @@ def admit(
     kind = KINDS.get(manifest.kind)
     if kind is None:
         return Refused.UNKNOWN_KIND
-    names = [slot.name for slot in envelope.entry.portions]
+    slots = envelope.entry.portions
+    names = tuple([slot.name for slot in slots])
     if len(set(names)) != len(names) or not kind.portions.keys() >= set(names):
         return Refused.UNKNOWN_PORTION
     # 13: label codes are of the closed lists, and sets in the one order that they have
     try:
-        labels = [
-            Label(parse_handling(s.handling), parse_routing(s.routing)) for s in envelope.entry.portions
-        ]
+        labels = [Label(parse_handling(slot.handling), parse_routing(slot.routing)) for slot in slots]
     except UnknownCode:
         return Refused.UNKNOWN_LABEL_CODE
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
@@ -262,36 +257,42 @@ def admit(
     sealed = recent.get(Digest(broker_only.arrangement))
     if sealed is None:
         return Refused.UNKNOWN_VERSION
-    directories = (sealed.directory,) if sealed is active else (sealed.directory, active.directory)
-    if not all(directory.knows(label.routing) for directory in directories for label in labels):
-        return Refused.LABEL_NOT_IN_ARRANGEMENT
     bears = [kind.portions[name].bears_persons for name in names]
-    if any(
-        b and not (lb.handling.subjects and lb.handling.origins) for b, lb in zip(bears, labels, strict=True)
-    ):
-        return Refused.INCOMPLETE_LABEL
+    for label in labels:
+        if not sealed.directory.knows(label.routing):
+            return Refused.LABEL_NOT_IN_ARRANGEMENT
+        if sealed is not active and not active.directory.knows(label.routing):
+            return Refused.LABEL_NOT_IN_ARRANGEMENT
+    for label, persons in zip(labels, bears, strict=True):
+        if persons and not (label.handling.subjects and label.handling.origins):
+            return Refused.INCOMPLETE_LABEL
     # 15: times
     created_ms = manifest.created_s * 1000
     if created_ms > at_ms + FUTURE_TOLERANCE_MS:
         return Refused.CREATED_IN_FUTURE
-    if any(at_ms // 86_400_000 > label.handling.retain_until for label in labels):
-        return Refused.EXPIRED
+    today = at_ms // 86_400_000
+    for label in labels:
+        if today > label.handling.retain_until:
+            return Refused.EXPIRED
     # 16: every capsule named is known, and is for the one addressed
     for a in broker_only.audience:
         if window.addressed.get(a.capsule) != a.recipient and not _kept(a, window, known):
             return Refused.UNKNOWN_CAPSULE
     # 17: the audience is exactly what releasable-to meant when the record was made, in the one order that it has
-    portions = tuple(
-        AdmittedPortion(slot, label, b, audience(label, b, manifest.originator, sealed.directory, created_ms))
-        for slot, label, b in zip(envelope.entry.portions, labels, bears, strict=True)
+    audiences = tuple(
+        [
+            audience(label, persons, manifest.originator, sealed.directory, created_ms)
+            for label, persons in zip(labels, bears, strict=True)
+        ]
     )
-    expected = by_recipient(tuple(p.audience for p in portions))
-    if broker_only.portions != tuple(names):
-        return Refused.AUDIENCE_MISMATCH
-    if tuple((a.recipient, a.portions) for a in broker_only.audience) != expected:
+    said = tuple([(a.recipient, a.portions) for a in broker_only.audience])
+    if broker_only.portions != names or said != by_recipient(audiences):
         return Refused.AUDIENCE_MISMATCH
     # 18: what it comes to in all deliveries fits into one transaction
-    if sum(len(p.slot.ciphertext) * len(p.audience) for p in portions) > MAX_RELEASED:
+    if (
+        sum([len(slot.ciphertext) * len(to) for slot, to in zip(slots, audiences, strict=True)])
+        > MAX_RELEASED
+    ):
         return Refused.TOO_LARGE
     # 19: revisions follow one another; only an admitted record uses one up
     last = known.revision(manifest.record_id)
@@ -299,4 +300,4 @@ def admit(
         return Refused.EQUIVOCATION
     if broker_only.revision != (1 if last is None else last[0] + 1):
         return Refused.BAD_REVISION
-    return AdmittedRecord(envelope, portions)
+    return AdmittedRecord(envelope, tuple(map(AdmittedPortion, slots, labels, bears, audiences)))

@@ -45,9 +45,11 @@ def domain(text: str) -> Domain:
 
 def enc(domain: Domain, *fields: bytes) -> bytes:
     """The unambiguous concatenation of domain and `fields`: a u32 length before each."""
-    return domain + b"".join(
-        [(_SHORT[n] if (n := len(field)) < 1024 else _U32(n)) + field for field in fields]
-    )
+    data: bytes = domain
+    for field in fields:
+        length = len(field)
+        data += (_SHORT[length] if length < 1024 else _U32(length)) + field
+    return data
 
 
 class Domains:
@@ -59,7 +61,6 @@ class Domains:
     def __init__(self, federation: str) -> None:
         self.federation = federation
 
-        self.handling = self._domain("handling")
         self.routing = self._domain("routing")
         self.dek = self._domain("dek")
         self.portion = self._domain("portion")

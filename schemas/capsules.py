@@ -15,7 +15,7 @@ from schemas.ids import U64, AgencyText, Digest, DigestBytes
 EPOCH_S: Final = 86_400
 
 
-class Capsule(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Capsule(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """`sealed` is HPKE's encapsulation and ciphertext of a 32-byte key."""
 
     originator: AgencyText

@@ -23,14 +23,14 @@ class Act(StrEnum):
     RECALL = "recall"
 
 
-class DecidedBy(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class DecidedBy(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """A rule that permitted the release, with its reason in plain words."""
 
     rule: Annotated[str, msgspec.Meta(max_length=60)]
     reason: Annotated[str, msgspec.Meta(max_length=1000)]
 
 
-class Certificate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Certificate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What was released to whom, when, and why. `admitted_ms` is admission time, domain milliseconds."""
 
     act: Act
@@ -48,7 +48,7 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     predecessor: DigestBytes
 
 
-class Head(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Head(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """A chain's last number and certificate digest; number 0 before the first."""
 
     number: U64

@@ -11,14 +11,16 @@
 """
 
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
-from schemas.canonical import Domains, enc, framed, u32
+from schemas.canonical import Domains, framed, u32, u64
+from schemas.envelope import SLOTS
 from schemas.ids import DIGEST_BYTES, SALT_BYTES, Digest
 
 _SALT: Final = u32(SALT_BYTES)
 _DIGEST: Final = u32(DIGEST_BYTES)
 _NONCE_BYTES: Final = 12
+_NUMBERS: Final = tuple(framed(u64(number)) for number in range(SLOTS))
 
 
 class Commitments:
@@ -36,13 +38,12 @@ class Commitments:
     def portion(
         self, salt: bytes, name: str, handling: bytes, routing: bytes, dek: bytes, ciphertext: bytes
     ) -> Digest:
-        """Of a portion. `handling`, `routing`, `dek`: digests; `ciphertext`: the bytes."""
+        """Of a portion. `routing` and `dek` are digests, `handling` and `ciphertext` the bytes themselves."""
         fields = (
             self._portion,
             salt,
             framed(name.encode()),
-            _DIGEST,
-            handling,
+            framed(handling),
             _DIGEST,
             routing,
             _DIGEST,
@@ -56,15 +57,23 @@ class Commitments:
         """Of the broker-only slot."""
         return Digest(sha256(self._broker_only + salt + framed(broker_only)).digest())
 
-    def decoy(self, salt: bytes) -> Digest:
-        """Of a slot with nothing in it."""
-        return Digest(sha256(self._decoy + salt).digest())
+    def decoys(self, salt: bytes, portions: int) -> list[bytes]:
+        """Of the slots with nothing in them, beside so many portions: one salt for all, and each its number."""
+        start = self._decoy + salt
+        return [sha256(start + number).digest() for number in _NUMBERS[portions + 1 :]]
 
     def portion_ad(self, name: str, handling: bytes) -> bytes:
-        """Associated data of a portion's encryption; `handling` is the digest of the handling label."""
-        return self._portion_ad + framed(name.encode()) + _DIGEST + handling
+        """Associated data of a portion's encryption."""
+        return self._portion_ad + framed(name.encode()) + framed(handling)
 
 
-def wrap_binding(domains: Domains, commitment: bytes) -> tuple[bytes, bytes]:
-    """Nonce and associated data of every wrap of a portion, each under the KEK of its recipient."""
-    return commitment[:_NONCE_BYTES], enc(domains.wrap, commitment)
+class WrapBinding(NamedTuple):
+    """What every wrap of a portion's key is encrypted with, each under the KEK of its recipient."""
+
+    nonce: bytes
+    associated: bytes
+
+
+def wrap_binding(domains: Domains, commitment: bytes) -> WrapBinding:
+    """Of the portion with this commitment."""
+    return WrapBinding(commitment[:_NONCE_BYTES], domains.wrap + _DIGEST + commitment)

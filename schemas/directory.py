@@ -19,6 +19,8 @@ from schemas.ids import AGENCY_PATTERN, COMMUNITY_PATTERN, OFFICER_PATTERN, Agen
 from schemas.labels import Routing, home_of
 from schemas.model import Model
 
+_REMEMBERED = 50_000
+
 AgencyField = Annotated[AgencyId, Field(pattern=AGENCY_PATTERN)]
 CommunityField = Annotated[CommunityId, Field(pattern=COMMUNITY_PATTERN)]
 OfficerField = Annotated[OfficerId, Field(pattern=OFFICER_PATTERN)]
@@ -198,13 +200,23 @@ class Directory(Model):
         """Raises: `KeyError` for an unknown id."""
         return self._by_id[agency]
 
+    @cached_property
+    def _known(self) -> dict[Routing, bool]:
+        """Answers of `knows`; a directory never changes, so they stay true."""
+        return {}
+
     def knows(self, routing: Routing) -> bool:
         """Whether every id that the routing names exists here."""
-        return (
-            self._by_id.keys() >= set(routing.agencies)
-            and self._communities.keys() >= set(routing.communities)
-            and self._officers.keys() >= set(routing.officers)
-        )
+        known = self._known.get(routing)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[routing] = (
+                self._by_id.keys() >= set(routing.agencies)
+                and self._communities.keys() >= set(routing.communities)
+                and self._officers.keys() >= set(routing.officers)
+            )
+        return known
 
     @cached_property
     def shards(self) -> tuple[int, ...]:

@@ -8,11 +8,12 @@
   variant of its own.
 """
 
+from hashlib import sha256
 from typing import Annotated, Final
 
 import msgspec
 
-from schemas.canonical import Domains, digest, enc, u64
+from schemas.canonical import Domains, digest, enc, framed, u64
 from schemas.frames import MAX_PARCEL, parse_frame
 from schemas.ids import (
     U64,
@@ -36,7 +37,7 @@ Path = Annotated[bytes, msgspec.Meta(min_length=PATH_BYTES, max_length=PATH_BYTE
 Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
-class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What a window's signature reaches. `created_s` is whole seconds, domain time."""
 
     originator: AgencyText
@@ -46,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     commitments: Annotated[tuple[DigestBytes, ...], msgspec.Meta(min_length=SLOTS, max_length=SLOTS)]
 
 
-class PortionSlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class PortionSlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """A portion as the broker gets it: everything but the key."""
 
     name: Code
@@ -58,7 +59,7 @@ class PortionSlot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     ciphertext: Ciphertext
 
 
-class Addressee(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Addressee(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """One recipient of the audience: its capsule, and a wrap of the key of each portion that it may have.
 
     `portions`: bit i stands for the i-th name in `BrokerOnly.portions`; `wraps` are in that order.
@@ -75,7 +76,7 @@ def wrap_of(addressee: Addressee, portion: int) -> bytes:
     return addressee.wraps[(addressee.portions & ((1 << portion) - 1)).bit_count()]
 
 
-class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What only the broker learns of a record. `portions`: their names, in the order of the entry."""
 
     sequence: U64
@@ -86,18 +87,22 @@ class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     audience: Annotated[tuple[Addressee, ...], msgspec.Meta(max_length=4096)]
 
 
-class RecordEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record"):
-    """A record in a submission: all eight slots opened."""
+class RecordEntry(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag="record"
+):
+    """A record in a submission: all eight slots opened. `decoys`: the salt of those with nothing in them."""
 
     manifest: Annotated[bytes, msgspec.Meta(max_length=1024)]
     path: Path
     portions: Annotated[tuple[PortionSlot, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
     broker_only_salt: Salt
     broker_only: Annotated[bytes, msgspec.Meta(max_length=MAX_PARCEL)]
-    decoys: Annotated[tuple[Salt, ...], msgspec.Meta(max_length=SLOTS)]
+    decoys: Salt
 
 
-class ControlEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="control"):
+class ControlEntry(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag="control"
+):
     """A control message of an agency, opaque but for its code; on submit topics `seal` is 0."""
 
     code: Code
@@ -107,7 +112,7 @@ class ControlEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     seal: Index
 
 
-class ReleasedPortion(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class ReleasedPortion(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """A portion as a recipient gets it: routing only as a digest, and its own wrap."""
 
     name: Code
@@ -120,7 +125,9 @@ class ReleasedPortion(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     capsule: Index
 
 
-class DeliveryEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="delivery"):
+class DeliveryEntry(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag="delivery"
+):
     """One recipient's share of a record, with the certificate of its release."""
 
     manifest: Annotated[bytes, msgspec.Meta(max_length=1024)]
@@ -130,7 +137,9 @@ class DeliveryEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     certificate: Annotated[bytes, msgspec.Meta(max_length=65_536)]
 
 
-class HeadEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="head"):
+class HeadEntry(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag="head"
+):
     """The head of the chain (lane, you) after this parcel: number and digest of its last certificate."""
 
     lane: AgencyText
@@ -182,22 +191,21 @@ def manifest_digest(domains: Domains, manifest: bytes) -> Digest:
     return digest(domains.manifest, manifest)
 
 
-def handling_digest(domains: Domains, handling: bytes) -> Digest:
-    return digest(domains.handling, handling)
-
-
 def routing_digest(domains: Domains, salt: bytes, routing: bytes) -> Digest:
     """Salted apart from the commitment: agency sets are few, and a recipient must not search them."""
-    return digest(domains.routing, salt, routing)
+    return Digest(sha256(domains.routing + framed(salt) + framed(routing)).digest())
 
 
 def dek_commitment(domains: Domains, dek: bytes) -> Digest:
     """AES-GCM does not commit to its key; this does, and it is checked on opening."""
-    return digest(domains.dek, dek)
+    return Digest(sha256(domains.dek + framed(dek)).digest())
 
 
 def record_leaf(domains: Domains, manifest: bytes) -> Digest:
-    """The window leaf of a record; `manifest` is the manifest's digest."""
+    """The window leaf of a record; `manifest` is the manifest's digest.
+
+    A hash of its own: a leaf stands in its neighbour's path, and there it must not name a record that is withheld.
+    """
     return leaf_hash(enc(domains.record_leaf, manifest))
 
 
@@ -211,7 +219,7 @@ def head_leaf(domains: Domains, lane: str, recipient: str, number: int, head: by
     return leaf_hash(enc(domains.head_leaf, lane.encode(), recipient.encode(), u64(number), head))
 
 
-class WrapContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class WrapContent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What a wrap holds: the data key, and the recipient's own named officers."""
 
     dek: DigestBytes

@@ -46,7 +46,7 @@ UNSUPPORTED_VERSION: Final = "unsupported_version"
 MALFORMED: Final = "malformed"
 
 
-class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """The unit on submit, deliver and ledger topics: one Kafka message.
 
     `first`: on submit topics the sequence of the first record entry, on ledger topics the number of the
@@ -62,7 +62,7 @@ class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 _parcel = msgspec.msgpack.Decoder(Parcel)
 
 
-def parse_frame(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes) -> _T:
+def parse_frame(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes | memoryview) -> _T:
     """Decode one frame. Raises: `BadFrame`.
 
     UnicodeDecodeError and RecursionError are raised through msgspec but are not its own (tried).
@@ -93,4 +93,4 @@ def parse_parcel(data: bytes) -> Parcel:
         raise BadFrame(BAD_MAGIC)
     if data[: len(PREFIX)] != PREFIX:
         raise BadFrame(UNSUPPORTED_VERSION)
-    return parse_frame(_parcel, data[len(PREFIX) :])
+    return parse_frame(_parcel, memoryview(data)[len(PREFIX) :])

@@ -45,7 +45,7 @@ def ordered(values: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(sorted(set(values)))
 
 
-class Handling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Handling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """How a portion may be handled. `retain_until` counts whole days since 1970-01-01."""
 
     tlp: Tlp
@@ -62,7 +62,7 @@ class Handling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     retain_until: Days
 
 
-class _HandlingShape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _HandlingShape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """`Handling` with any short text for codes: tells an unknown code from broken bytes."""
 
     tlp: Annotated[str, msgspec.Meta(max_length=40)]
@@ -79,7 +79,7 @@ class _HandlingShape(msgspec.Struct, frozen=True, array_like=True, forbid_unknow
     retain_until: Days
 
 
-class Routing(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Routing(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Releasable to: named agencies, communities of interest, and officers by name."""
 
     agencies: Annotated[tuple[AgencyText, ...], _MAX_NAMES]
@@ -87,7 +87,7 @@ class Routing(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     officers: Annotated[tuple[OfficerText, ...], _MAX_NAMES]
 
 
-class Label(msgspec.Struct, frozen=True):
+class Label(msgspec.Struct, frozen=True, gc=False):
     """Both parts together, as an originator drafts them and the broker's rules read them."""
 
     handling: Handling

@@ -9,6 +9,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from schemas.ids import Digest, DigestBytes
 DEPTH: Final = 8
 BATCH_LEAVES: Final = 1 << DEPTH
 PATH_BYTES: Final = 1 + 32 * DEPTH
+_KEYS: Final = Struct(f">{BATCH_LEAVES}Q")
 _HALF: Final = 1 + 32 * (DEPTH // 2)
 
 EMPTY_ROOT: Final = Digest(sha256(b"").digest())
@@ -73,26 +75,24 @@ def batch_tree(leaves: Sequence[bytes], entropy: Entropy) -> tuple[Digest, list[
     if not 1 <= count <= BATCH_LEAVES:
         raise ValueError(f"a batch seals 1 to {BATCH_LEAVES} leaves, not {count}")
     places = _places(count, entropy)
-    paths = [bytearray((place,)) for place in places]
     level = dict(zip(places, leaves, strict=True))
+    levels = []
     for _ in range(DEPTH):
-        for place in list(level):
-            if place ^ 1 not in level:
-                level[place ^ 1] = entropy.random(32)
-        for i, place in enumerate(places):
-            paths[i] += level[place ^ 1]
-        places = [place >> 1 for place in places]
-        level = {
-            place >> 1: node_hash(level[place & ~1], level[place | 1]) for place in level if not place & 1
-        }
-    return Digest(level[0]), [bytes(path) for path in paths]
+        missing = [place ^ 1 for place in level if place ^ 1 not in level]
+        fresh = entropy.random(32 * len(missing))
+        level.update((place, fresh[32 * i : 32 * i + 32]) for i, place in enumerate(missing))
+        levels.append(level)
+        level = {place >> 1: node_hash(level[place], level[place | 1]) for place in level if not place & 1}
+    ways = {0: b""}  # from each node up to the root, the root's first
+    for nodes in reversed(levels):
+        ways = {place: nodes[place ^ 1] + ways[place >> 1] for place in nodes}
+    return Digest(level[0]), [bytes((place,)) + ways[place] for place in places]
 
 
 def _places(count: int, entropy: Entropy) -> list[int]:
     """`count` distinct places of 256, uniformly: the first of a random permutation."""
-    keys = entropy.random(8 * BATCH_LEAVES)
-    order = sorted(range(BATCH_LEAVES), key=lambda i: keys[8 * i : 8 * i + 8])
-    return order[:count]
+    keys = _KEYS.unpack(entropy.random(_KEYS.size))
+    return sorted(range(BATCH_LEAVES), key=keys.__getitem__)[:count]
 
 
 def path_root(leaf: bytes, path: bytes) -> Digest:

@@ -32,7 +32,7 @@ class Role(StrEnum):
     HEADS = "heads"
 
 
-class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Signer, role, root and both signatures."""
 
     signer: DigestBytes

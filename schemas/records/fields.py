@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
-from stdnum import bic, iban, imei, imo, iso6346
+from stdnum import bic, iban, imei, imo
 
 from schemas.codes import UNKNOWN_STATE, State
 from schemas.ids import AGENCY_PATTERN, OFFICER_PATTERN
@@ -63,6 +63,15 @@ def icao_check_digit(number: str) -> str:
     return str(sum(value * (7, 3, 1)[at % 3] for at, value in enumerate(values)) % 10)
 
 
+#: ISO 6346: letters count from 10 on, without the multiples of 11.
+_CONTAINER_VALUES: Final = {c: v for v, c in enumerate("0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ")}
+
+
+def _container(number: str) -> bool:
+    total = sum([_CONTAINER_VALUES[c] << at for at, c in enumerate(number[:-1])])
+    return total % 11 % 10 == int(number[-1])
+
+
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 """RFC 3339, in UTC."""
 
@@ -99,7 +108,8 @@ AccountNumber = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,34}$")]
 """An account where there are no IBANs, as ISO 20022 allows beside them."""
 
 Container = Annotated[
-    str, _checked(r"[A-Z]{4}\d{7}", iso6346.is_valid, "a container number with a good check digit (ISO 6346)")
+    str,
+    _checked(r"[A-Z]{3}[JRUZ]\d{7}", _container, "a container number with a good check digit (ISO 6346)"),
 ]
 
 Imo = Annotated[str, _checked(r"\d{7}", imo.is_valid, "a ship's IMO number with a good check digit")]

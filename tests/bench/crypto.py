@@ -200,25 +200,25 @@ def run_crypto(members: Members, rounds: int) -> Crypto:
 def _pairs(members: Members, way: Way, out: Crypto) -> None:
     """What is paid once for a pair of agencies and a day: the KEK and its capsule, at either end."""
     draft = record(members.directory, ORIGINATOR)
-    for _ in range(5):
+    mine: AgencyId = way.recipients[0]
+    close_new, close_known, open_new, open_known = (Timer() for _ in range(4))
+    for _ in range(15):
         sealer = members.sealer(ORIGINATOR)
-        cold, warm = Timer(), Timer()
-        with cold.units(1):
+        with close_new.units(1):
             closed = sealer.close_record(draft, 1)
-        with warm.units(1):
+        with close_known.units(1):
             sealer.close_record(draft, 1)
-        out.pair_close.samples.append((cold.low - warm.low) / RECIPIENTS)
         lane = members.lane(ORIGINATOR)
         folded = fold(lane, [message(sealer.seal_window([closed], (), 1), 0)], members.versions())
         outputs = build_step(
             [(folded, folded.capsules)], members.arrangement, members.broker_pair, SystemEntropy()
         )
-        mine: AgencyId = way.recipients[0]
         parcel = next(v for a, v in outputs.deliver if a == mine)
         opener = Opener(mine, members.arrangement.domains, members.keystore(mine).opening)
         first, second = (Judge(mine, members.arrangement, opener, {}) for _ in range(2))
-        with cold.units(1):
+        with open_new.units(1):
             assert first.judge(Delivered(0, 0, parcel, bare=True)).received
-        with warm.units(1):
+        with open_known.units(1):
             assert second.judge(Delivered(0, 0, parcel, bare=True)).received
-        out.pair_open.samples.append(cold.samples[-1] - warm.samples[-1])
+    out.pair_close.samples.append((close_new.low - close_known.low) / RECIPIENTS)
+    out.pair_open.samples.append(open_new.low - open_known.low)

@@ -1,7 +1,6 @@
 """Messages that no honest sealer, relay or broker makes: each breaks one thing and signs all the rest again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -20,7 +19,6 @@ from schemas.envelope import (
     PortionSlot,
     RecordEntry,
     frame_bytes,
-    handling_digest,
     head_leaf,
     manifest_digest,
     parse_broker_only,
@@ -40,7 +38,7 @@ def slot_commitment(domains: Domains, originator: str, record_id: bytes, slot: P
     return Commitments(domains, originator, record_id).portion(
         slot.salt,
         slot.name,
-        handling_digest(domains, slot.handling),
+        slot.handling,
         routing_digest(domains, slot.routing_salt, slot.routing),
         slot.dek_commitment,
         slot.ciphertext,
@@ -59,19 +57,17 @@ def reform(
     slots = closed.portions if portions is None else tuple(portions)
     inner = frame_bytes(broker_only(parse_broker_only(closed.broker_only)))
     draft = manifest(parse_manifest(closed.manifest))
-    commitments = [slot_commitment(domains, draft.originator, draft.record_id, s) for s in slots]
+    commitments: list[bytes] = [slot_commitment(domains, draft.originator, draft.record_id, s) for s in slots]
     commit = Commitments(domains, draft.originator, draft.record_id)
     commitments.append(commit.broker_only(closed.broker_only_salt, inner))
-    decoys = closed.decoys[: 8 - len(commitments)]
-    commitments += map(commit.decoy, decoys)
+    commitments += commit.decoys(closed.decoys, len(slots))
     data = frame_bytes(msgspec.structs.replace(draft, commitments=tuple(sorted(commitments))))
-    return replace(
+    return msgspec.structs.replace(
         closed,
         manifest=data,
         digest=manifest_digest(domains, data),
         portions=slots,
         broker_only=inner,
-        decoys=decoys,
     )
 
 

@@ -5,14 +5,14 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical import Domains, digest, enc
+from schemas.canonical import Domains, digest, enc, u64
 from schemas.commitments import Commitments, wrap_binding
 
 DOMAINS = Domains("f")
 salts, digests = st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32)
 
 
-@given(st.text(max_size=15), salts, salts, st.text(max_size=40), digests, digests, digests, st.binary())
+@given(st.text(max_size=15), salts, salts, st.text(max_size=40), st.binary(), digests, digests, st.binary())
 def test_a_portions_commitment_is_over_all_its_fields(
     originator: str,
     record_id: bytes,
@@ -38,7 +38,10 @@ def test_the_other_slots_commitments_are_over_all_their_fields(
     commit = Commitments(DOMAINS, originator, record_id)
     of = (originator.encode(), record_id)
     assert commit.broker_only(salt, content) == digest(DOMAINS.broker_only, *of, salt, content)
-    assert commit.decoy(salt) == digest(DOMAINS.decoy, *of, salt)
+    for portions in range(6):
+        assert commit.decoys(salt, portions) == [
+            digest(DOMAINS.decoy, *of, salt, u64(number)) for number in range(portions + 1, 8)
+        ]
 
 
 @given(digests)

@@ -292,7 +292,7 @@ def test_a_portion_that_the_audience_does_not_give_is_not_given(m: Members) -> N
         _audience(m, lambda a: [msgspec.structs.replace(a[0], portions=0b10), a[1]]),
         _audience(m, lambda a: [msgspec.structs.replace(a[0], portions=0b11, wraps=a[1].wraps), a[1]]),
         _audience(m, lambda a: [a[0], msgspec.structs.replace(a[1], portions=0b101)]),
-        lambda c: replace(c, portions=c.portions[::-1]),
+        lambda c: msgspec.structs.replace(c, portions=c.portions[::-1]),
     ):
         _, out = folded(m, sealer.seal_window([change(closed)], (), 1))
         assert kinds(leaves(out)) == ["audience_mismatch"]

@@ -1,7 +1,5 @@
 """Principals that hold good keys and lie: a role moved, a slot doubled, a key that is not the one committed to."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
@@ -96,7 +94,7 @@ def test_a_seal_over_heads_is_no_window(m: Members) -> None:
 def test_a_slot_that_stands_twice_is_refused(m: Members) -> None:
     sealer = m.sealer(GB)
     closed = sealer.close_record(plain(1, FR), 1)
-    doubled = reform(m.domains, replace(closed, decoys=closed.decoys[:1] * len(closed.decoys)))
+    doubled = reform(m.domains, closed, portions=closed.portions * 2)
     assert reason(m, sealer.seal_window([doubled], (), 1)) is Refused.BAD_SLOT
 
 

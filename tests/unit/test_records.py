@@ -1,11 +1,14 @@
 """The record kinds: portions, persons, labels to start from, and every field by its standard."""
 
 import json
+import random
+import string
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from stdnum import iso6346
 
 from schemas.codes import Caveat, Kind, PortionName, Purpose, Tlp
 from schemas.model import Model
@@ -139,6 +142,21 @@ def test_a_field_takes_what_its_standard_allows_and_nothing_else(field: str) -> 
     for value in bad:
         with pytest.raises(ValidationError):
             adapter.validate_python(value)
+
+
+def test_a_containers_check_digit_is_that_of_the_standard() -> None:
+    container, source = TypeAdapter[str](fields.Container), random.Random("containers")
+    for _ in range(500):
+        letters = "".join(source.choices(string.ascii_uppercase, k=3)) + source.choice("UJZR")
+        body = f"{letters}{source.randrange(10**6):06}"
+        for digit in range(10):
+            if iso6346.is_valid(f"{body}{digit}"):
+                assert container.validate_python(f"{body}{digit}") == f"{body}{digit}"
+            else:
+                with pytest.raises(ValidationError):
+                    container.validate_python(f"{body}{digit}")
+    with pytest.raises(ValidationError):  # the fourth letter says what it is: U, J, Z or R
+        container.validate_python("CSQA3054383")
 
 
 def test_instants_are_utc() -> None:
