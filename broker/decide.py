@@ -16,7 +16,6 @@ from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label
 from schemas.rulings import Ruling
-from schemas.verdicts import outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +94,6 @@ def rule_on(
             originator=lane, kind=kind, portion=portion.name, label=portion.label, record=whole, at_ms=at_ms
         )
         still = portion.audience & addressed(portion.label, lane, directory, at_ms)
-        released = tuple(
-            v.recipient
-            for v in ruling.verdicts
-            if v.recipient in active and outcome(v, v.recipient in still) is None
-        )
+        released = tuple(sorted((ruling.permitted & still).intersection(active)))
         ruled.append(Ruled(digest, data, ruling, tuple(sorted(portion.audience - still)), released))
     return ruled

@@ -1,19 +1,19 @@
 """The record index: what a lane's past says about sequences, records, receivers and rulings.
 
 - A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names, through
-  the one function `learn`; nothing is in it that the ledger does not prove.
+  the one function `note`; nothing is in it that the ledger does not prove.
 - `MemoryIndex` serves tests, audits and the changes of a step that is not committed yet; `SqliteIndex` is the
   file that the worker keeps. Behind the lane's state it catches up from the ledger, ahead of it it is rebuilt.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from broker.errors import BrokerError
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, LedgerEntry, LedgerPortion, Quarantined, RulingEntry, parse_leaf
+from schemas.ledger import Admitted, Leaf, LedgerEntry, LedgerPortion, Quarantined, RulingEntry, parse_leaf
 from schemas.rulings import Ruling, parse_ruling
 from schemas.verdicts import Verdict, Withheld, outcome
 
@@ -51,14 +51,14 @@ def outcomes(portion: LedgerPortion, ruling: Ruling) -> Iterator[tuple[Verdict, 
         yield verdict, outcome(verdict, verdict.recipient in still)
 
 
-def released_of(leaf: Admitted, rulings: dict[Digest, Ruling]) -> dict[AgencyId, list[str]]:
+def released_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> dict[AgencyId, list[str]]:
     """Names of the portions released to each recipient, as the leaf and its rulings prove it."""
     released: dict[AgencyId, list[str]] = {}
-    active = set(leaf.active)
     for portion in leaf.portions:
-        for verdict, why in outcomes(portion, rulings[Digest(portion.ruling)]):
-            if why is None and verdict.recipient in active:
-                released.setdefault(verdict.recipient, []).append(portion.name)
+        permitted = rulings[Digest(portion.ruling)].permitted
+        still = permitted.intersection(portion.audience, leaf.active).difference(portion.departed)
+        for recipient in sorted(still):
+            released.setdefault(recipient, []).append(portion.name)
     return released
 
 
@@ -95,16 +95,20 @@ class MemoryIndex:
             self.rulings[digest] = entry.ruling
             return
         leaf = parse_leaf(entry.leaf)
+        rulings = {}
+        for portion in leaf.portions if isinstance(leaf, Admitted) else ():
+            data = self.ruling(Digest(portion.ruling))
+            if data is None:
+                raise LookupError(f"ledger leaf {leaf.number} names a ruling that was never written")
+            rulings[Digest(portion.ruling)] = parse_ruling(data)
+        self.note(leaf, rulings)
+
+    def note(self, leaf: Leaf, rulings: Mapping[Digest, Ruling]) -> None:
+        """Take in a leaf, with the rulings that it names, as they stand in the ledger."""
         if isinstance(leaf, Admitted):
             manifest = Digest(leaf.manifest)
             self.sequences[leaf.sequence] = manifest
             self.revisions[leaf.record_id] = (leaf.revision, manifest)
-            rulings = {}
-            for portion in leaf.portions:
-                data = self.ruling(Digest(portion.ruling))
-                if data is None:
-                    raise LookupError(f"ledger leaf {leaf.number} names a ruling that was never written")
-                rulings[Digest(portion.ruling)] = parse_ruling(data)
             holders = self.receivers.setdefault(leaf.record_id, {})
             holders.update(dict.fromkeys(released_of(leaf, rulings), manifest))
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:

@@ -6,8 +6,9 @@
 - `Lane` is not changed by a fold: the step that could not be committed is folded again from the same state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -49,6 +50,7 @@ from schemas.ledger import (
     ledger_leaf_hash,
 )
 from schemas.merkle import EMPTY_FRONTIER, Frontier
+from schemas.rulings import Ruling
 from schemas.verdicts import Refused
 
 
@@ -68,6 +70,7 @@ class LaneState(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     last_admitted_ms: U64
 
 
+NO_RULINGS: Final[Mapping[Digest, Ruling]] = {}
 EMPTY_LANE = LaneState(0, 0, 0, EMPTY_FRONTIER, (), IDENTITY_CLOCK, 0)
 
 
@@ -312,7 +315,8 @@ class _Folding:
                     for d, commitment in zip(decision.portions, envelope.commitments, strict=True)
                 ),
                 decision.active,
-            )
+            ),
+            {d.ruling_digest: d.ruling for d in decision.portions},
         )
 
     def _refuse(
@@ -348,12 +352,11 @@ class _Folding:
     def _number(self) -> int:
         return self._out.state.ledger.size
 
-    def write(self, leaf: Leaf) -> None:
-        """Append a leaf to ledger, tree and index."""
+    def write(self, leaf: Leaf, rulings: Mapping[Digest, Ruling] = NO_RULINGS) -> None:
+        """Append a leaf to ledger, tree and index. `rulings`: those that it names."""
         data = leaf_bytes(leaf)
-        entry = LeafEntry(data)
-        self._out.ledger.append(entry)
-        self._out.index.learn(entry)
+        self._out.ledger.append(LeafEntry(data))
+        self._out.index.note(leaf, rulings)
         frontier = self._out.state.ledger.append(ledger_leaf_hash(self._domains, data))
         self._out.state = msgspec.structs.replace(self._out.state, ledger=frontier)
 

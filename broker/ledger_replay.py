@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from broker.decide import Labelled, Ruled, others, rule_on
-from broker.release import certify
+from broker.release import Told, certify
 from broker.versions import Version, Versions
 from schemas.certificate import Head, certificate_digest, chain_start
 from schemas.ids import AgencyId, Digest
@@ -140,6 +140,7 @@ class _Replay:
         domains = version.arrangement.domains
         held = self._held.setdefault(leaf.record_id, {})
         replaced = dict(held)
+        told = Told(version.reasons)
         for recipient in sorted({r for portion in ruled for r in portion.released_to}):
             mine = [i for i, portion in enumerate(ruled) if recipient in portion.released_to]
             head = self._out.heads.get(recipient) or chain_start(domains, self._lane, recipient)
@@ -150,8 +151,7 @@ class _Replay:
                 leaf.manifest,
                 [leaf.portions[i].commitment for i in mine],
                 version.arrangement.digest,
-                [ruled[i].ruling for i in mine],
-                version.reasons,
+                told.of(recipient, [ruled[i].ruling for i in mine]),
                 leaf.at_ms,
                 replaced.get(recipient, b""),
                 head,

@@ -5,19 +5,18 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from broker.decide import Decision
 from schemas.arrangement import Arrangement
-from schemas.canonical import Domains
 from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
-from schemas.envelope import ReleasedPortion, wrap_of
+from schemas.envelope import ReleasedPortion, wraps_of
 from schemas.ids import AgencyId, Digest, RuleId
 from schemas.rulings import Ruling
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True, gc=False):
     """A delivery before it is packed: capsules by digest, the window's seal by its bytes."""
 
     lane: AgencyId
@@ -46,79 +45,66 @@ def release(
     `heads`: the chain heads of (lane, recipient) so far; `replaced`: for each recipient the manifest digest of
     the earlier revision that it holds.
     """
-    domains = arrangement.domains
+    envelope = decision.record.envelope
     by_recipient: dict[AgencyId, list[int]] = {}
     for i, decided in enumerate(decision.portions):
         for recipient in decided.released_to:
             by_recipient.setdefault(recipient, []).append(i)
-    addressees = {a.recipient: a for a in decision.record.envelope.broker_only.audience}
+    slots = [p.portion.slot for p in decision.portions]
+    alike = [  # what a portion is to everyone who gets it
+        (s.name, s.salt, s.handling, routing, s.dek_commitment, s.ciphertext)
+        for s, routing in zip(slots, envelope.routings, strict=True)
+    ]
+    addressees = {a.recipient: a for a in envelope.broker_only.audience}
+    told = Told(reasons)
     shares = {}
     for recipient in sorted(by_recipient):
-        indexes, addressee = by_recipient[recipient], addressees[recipient]
-        portions = []
-        for i in indexes:
-            slot = decision.portions[i].portion.slot
-            released = ReleasedPortion(
-                slot.name,
-                slot.salt,
-                slot.handling,
-                decision.record.envelope.routings[i],
-                slot.dek_commitment,
-                slot.ciphertext,
-                wrap_of(addressee, i),
-                0,
-            )
-            portions.append((released, Digest(addressee.capsule)))
-        certificate = _certificate(
-            domains,
-            decision,
-            indexes,
-            arrangement.digest,
-            reasons,
+        indexes, addressee, head = by_recipient[recipient], addressees[recipient], heads[recipient]
+        certificate = certify(
             recipient,
+            envelope.manifest.originator,
+            envelope.manifest.record_id,
+            envelope.digest,
+            [envelope.commitments[i] for i in indexes],
+            arrangement.digest,
+            told.of(recipient, [decision.portions[i].ruling for i in indexes]),
             at_ms,
-            heads[recipient],
-            replaced,
+            replaced.get(recipient, b""),
+            head,
         )
-        envelope = decision.record.envelope
         shares[recipient] = Share(
             lane,
-            heads[recipient].number + 1,
-            certificate_digest(domains, certificate),
+            head.number + 1,
+            certificate_digest(arrangement.domains, certificate),
             envelope.entry.manifest,
             envelope.entry.path,
             seal,
-            tuple(portions),
+            tuple(
+                [
+                    (ReleasedPortion(*alike[i], wrap, 0), Digest(addressee.capsule))
+                    for i, wrap in zip(indexes, wraps_of(addressee, indexes), strict=True)
+                ]
+            ),
             certificate,
         )
     return shares
 
 
-def _certificate(
-    domains: Domains,
-    decision: Decision,
-    indexes: list[int],
-    arrangement: Digest,
-    reasons: Mapping[RuleId, str],
-    recipient: AgencyId,
-    at_ms: int,
-    head: Head,
-    replaced: Mapping[AgencyId, Digest],
-) -> bytes:
-    envelope = decision.record.envelope
-    return certify(
-        recipient,
-        envelope.manifest.originator,
-        envelope.manifest.record_id,
-        envelope.digest,
-        [envelope.commitments[i] for i in indexes],
-        arrangement,
-        [decision.portions[i].ruling for i in indexes],
-        reasons,
-        at_ms,
-        replaced.get(recipient, b""),
-        head,
-    )
+class Told:
+    """The rules that permitted a release, with their reasons, as a certificate tells them."""
+
+    def __init__(self, reasons: Mapping[RuleId, str]) -> None:
+        self._reasons = reasons
+        self._known: dict[tuple[tuple[RuleId, ...], ...], tuple[DecidedBy, ...]] = {}
+
+    def of(self, recipient: AgencyId, rulings: Iterable[Ruling]) -> tuple[DecidedBy, ...]:
+        """Of all that a recipient gets together: each rule once, sorted."""
+        rules = tuple([ruling.verdict(recipient).rules for ruling in rulings])
+        known = self._known.get(rules)
+        if known is None:
+            each = sorted({rule for of_portion in rules for rule in of_portion})
+            known = self._known[rules] = tuple([DecidedBy(rule, self._reasons[rule]) for rule in each])
+        return known
 
 
 def certify(
@@ -128,14 +114,12 @@ def certify(
     manifest: bytes,
     commitments: Iterable[bytes],
     arrangement: Digest,
-    rulings: Iterable[Ruling],
-    reasons: Mapping[RuleId, str],
+    rules: tuple[DecidedBy, ...],
     at_ms: int,
     replaced: bytes,
     head: Head,
 ) -> bytes:
-    """A delivery's certificate. `commitments` and `rulings`: of what is released; `head`: of the chain before it."""
-    rules = sorted({rule for ruling in rulings for rule in ruling.verdict(recipient).rules})
+    """A delivery's certificate. `commitments` and `rules`: of what is released; `head`: of the chain before it."""
     return certificate_bytes(
         Certificate(
             Act.DELIVERY,
@@ -145,7 +129,7 @@ def certify(
             manifest,
             tuple(sorted(commitments)),
             arrangement,
-            tuple(DecidedBy(rule, reasons[rule]) for rule in rules),
+            rules,
             at_ms,
             replaced,
             head.number + 1,

@@ -237,6 +237,11 @@ class Directory(Model):
         """A number that is equal for two instants exactly when the directory is the same at both."""
         return bisect_right(self._instants, at_ms)
 
+    @cached_property
+    def _active(self) -> dict[int, tuple[AgencyId, ...]]:
+        """Answers of `active` by epoch."""
+        return {}
+
     def suspended(self, agency: str, at_ms: int) -> bool:
         """Whether the agency is suspended at the instant."""
         return any(s.agency == agency and s.holds(at_ms) for s in self.suspensions)
@@ -248,7 +253,12 @@ class Directory(Model):
 
     def active(self, at_ms: int) -> tuple[AgencyId, ...]:
         """Agencies not suspended at the instant, in the order of their ids."""
-        return tuple(a for a in self.agency_ids if not self.suspended(a, at_ms))
+        epoch = self.epoch_of(at_ms)
+        active = self._active.get(epoch)
+        if active is None:
+            active = tuple(a for a in self.agency_ids if not self.suspended(a, at_ms))
+            self._active[epoch] = active
+        return active
 
     def members(self, community: str, at_ms: int) -> frozenset[AgencyId]:
         """Members of the community at the instant; empty outside its own interval."""

@@ -8,6 +8,7 @@
   variant of its own.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated, Final
 
@@ -71,9 +72,12 @@ class Addressee(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     wraps: Annotated[tuple[WrapBytes, ...], msgspec.Meta(max_length=MAX_PORTIONS)]
 
 
-def wrap_of(addressee: Addressee, portion: int) -> bytes:
-    """The wrap of the i-th portion, which the addressee may have: behind those of the portions before it."""
-    return addressee.wraps[(addressee.portions & ((1 << portion) - 1)).bit_count()]
+def wraps_of(addressee: Addressee, portions: Sequence[int]) -> tuple[bytes, ...]:
+    """The wraps of some of the portions that the addressee may have, by their places in ascending order."""
+    if len(portions) == len(addressee.wraps):
+        return addressee.wraps
+    before = [(addressee.portions & ((1 << i) - 1)).bit_count() for i in portions]
+    return tuple([addressee.wraps[at] for at in before])
 
 
 class BrokerOnly(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):

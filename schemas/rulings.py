@@ -4,25 +4,33 @@
 - Its bytes depend on the arrangement and the label class only, never on a cache, an order or an instant.
 """
 
+from functools import cached_property
+
 import msgspec
 
 from schemas.canonical import Domains, digest
-from schemas.ids import Digest, DigestBytes
-from schemas.verdicts import Verdict
+from schemas.ids import AgencyId, Digest, DigestBytes
+from schemas.verdicts import Verdict, outcome
 
 
-class Ruling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Ruling(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
     """The verdicts of one label class, sorted by recipient, under one version of the arrangement."""
 
     arrangement: DigestBytes
     verdicts: tuple[Verdict, ...]
 
+    @cached_property
+    def _by_recipient(self) -> dict[str, Verdict]:
+        return {verdict.recipient: verdict for verdict in self.verdicts}
+
+    @cached_property
+    def permitted(self) -> frozenset[AgencyId]:
+        """To whom the portion is released if it is addressed to them; nobody else gets it, addressed or not."""
+        return frozenset(v.recipient for v in self.verdicts if outcome(v, True) is None)
+
     def verdict(self, recipient: str) -> Verdict:
         """Raises: `KeyError` for an agency that the ruling does not speak of."""
-        for verdict in self.verdicts:
-            if verdict.recipient == recipient:
-                return verdict
-        raise KeyError(recipient)
+        return self._by_recipient[recipient]
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -21,7 +21,7 @@ from schemas.envelope import (
     parse_broker_only,
     parse_manifest,
     parse_submission_entry,
-    wrap_of,
+    wraps_of,
 )
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
@@ -82,7 +82,7 @@ async def portions(live: Live) -> dict[tuple[AgencyId, bytes, str], Portion]:
                         slot.salt,
                         slot.routing_salt,
                         slot.ciphertext,
-                        {a.recipient: wrap_of(a, at) for a in audience if a.portions >> at & 1},
+                        {a.recipient: wraps_of(a, [at])[0] for a in audience if a.portions >> at & 1},
                         canaries.get((originator, manifest, slot.name)),
                     )
     return found

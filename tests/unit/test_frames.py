@@ -236,4 +236,6 @@ def test_an_opener_remembers_the_keys_that_it_used_last_and_no_more(monkeypatch:
         assert opener._kek(manifest, names[0], b"no capsule, so only memory knows it") is not None
     assert list(opener._keks) == [*names[-7:], names[0]]
     stranger = Manifest(IT, bytes(16), "debrief", 0, ())
-    assert opener._kek(stranger, names[0], b"known all the same") is None  # another's record opens by none of its keys
+    assert (
+        opener._kek(stranger, names[0], b"known all the same") is None
+    )  # another's record opens by none of its keys
