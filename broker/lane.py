@@ -144,6 +144,8 @@ class _Folding:
         self._lane = lane
         self._out = out
         self._domains = domains
+        self._written: set[Digest] = set()
+        """Rulings that are known to stand in the ledger."""
 
     # what admission asks of the past (broker.admission.Known)
     def capsule(self, digest: Digest) -> bytes | None:
@@ -266,7 +268,10 @@ class _Folding:
         self, record: AdmittedRecord, window: Window, active: Version, place: "_Place", i: int
     ) -> None:
         decision = decide(record, active, self._lane.id, place.at_ms)
-        before = self._out.index.received(record.envelope.manifest.record_id)
+        envelope = record.envelope
+        # The first revision replaces nothing: nobody has to be asked who holds an earlier one
+        is_first = envelope.broker_only.revision == 1
+        before = {} if is_first else self._out.index.received(envelope.manifest.record_id)
         self._write_decision(decision, place, i)
         recipients = {r for p in decision.portions for r in p.released_to}
         shares = release(
@@ -286,6 +291,9 @@ class _Folding:
     def _write_decision(self, decision: Decision, place: "_Place", i: int) -> None:
         envelope = decision.record.envelope
         for decided in decision.portions:
+            if decided.ruling_digest in self._written:
+                continue
+            self._written.add(decided.ruling_digest)
             if self._out.index.ruling(decided.ruling_digest) is None:
                 entry = RulingEntry(decided.ruling_bytes)
                 self._out.ledger.append(entry)
