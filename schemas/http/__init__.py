@@ -1,0 +1,1 @@
+"""What every HTTP service of Entente shares: problems, access tokens, limits. Pure ASGI, no framework."""
