@@ -142,9 +142,13 @@ def issue_token(
 def verify_token(text: str, issuers: Mapping[str, Issuer], audience: str, now_s: int) -> Caller:
     """Who calls by this token. `now_s` in real seconds. Raises: `BadToken`."""
     # 1: size and shape, before anything is decoded. RFC 7515 7.1, each part in its one canonical encoding
-    header, payload = _parts(text)
+    header, payload = pieces(text, MAX_TOKEN)
     # 2: the header is exactly ours: no key, no key id, no other algorithm or type. RFC 8725 3.1, 3.11
-    if header != _HEADER:
+    try:
+        said = json.loads(header, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise BadToken(TokenFault.SHAPE) from error
+    if said != _HEADER:
         raise BadToken(TokenFault.HEADER)
     # 3: claims of our shape, and no others
     try:
@@ -178,21 +182,22 @@ def verify_token(text: str, issuers: Mapping[str, Issuer], audience: str, now_s:
     return Caller(claims.role, issuer.agency, claims.sub, claims.exp)
 
 
-def _parts(text: str) -> tuple[object, bytes]:
-    if len(text) > MAX_TOKEN:
+def pieces(text: str, most: int) -> tuple[bytes, bytes]:
+    """Header and payload of a compact JWS of at most `most` characters, unverified. Raises: `BadToken`."""
+    if len(text) > most:
         raise BadToken(TokenFault.SIZE)
     parts = text.split(".")
     if len(parts) != 3:
         raise BadToken(TokenFault.SHAPE)
     try:
-        decoded = [from_base64(part) for part in parts]
-        return json.loads(decoded[0], object_pairs_hook=_once), decoded[1]
-    except (ValueError, RecursionError) as error:
+        header, payload, _ = (from_base64(part) for part in parts)
+    except ValueError as error:
         raise BadToken(TokenFault.SHAPE) from error
+    return header, payload
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object none of whose names stands twice (RFC 7515 4)."""
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object none of whose names stands twice (RFC 7515 4). Raises: `ValueError`."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name stands twice")
