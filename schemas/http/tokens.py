@@ -121,6 +121,11 @@ def node_audience(federation: str, agency: AgencyId) -> str:
     return f"entente:{federation}:node:{agency}"
 
 
+def public_key(seed: bytes) -> bytes:
+    """The raw Ed25519 public key of an issuer's seed."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
 def issue_token(
     seed: bytes,
     *,
@@ -134,7 +139,7 @@ def issue_token(
 ) -> str:
     """A token signed with the raw 32-byte Ed25519 seed; `now_s` in real seconds. Checks nothing: who verifies does."""
     claims = _Claims(issuer, subject, audience, now_s, now_s + life_s, role, agency)
-    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    public = public_key(seed)
     key = OKPKey.import_key({"kty": "OKP", "crv": ALGORITHM, "x": to_base64(public), "d": to_base64(seed)})
     return jws.serialize_compact(dict(_HEADER), _encode(claims), key, algorithms=[ALGORITHM])
 

@@ -1,0 +1,83 @@
+"""What every operation works with: the parts of the service, who calls, and what the caller may see."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from broker.api.entitlement import Sight, sight
+from broker.api.refusals import Refusal, not_found
+from broker.api.signed import Signed
+from broker.versions import Version
+from schemas.http.problems import ProblemType
+from schemas.http.tokens import Caller
+from schemas.ids import AgencyId
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the composition root wires together."""
+
+    signed: Signed
+    lacking: Callable[[], Awaitable[str | None]]
+    """What keeps the service from being current, or None."""
+    real_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request's caller, under the version that holds now."""
+
+    parts: Parts
+    caller: Caller
+    version: Version
+    sight: Sight
+    now_ms: int
+    """Domain time."""
+
+    def allow(self, may: bool) -> None:
+        """Raises: `Refusal` where the caller's role has no part in the operation, whatever it asks for."""
+        if not may:
+            raise Refusal(ProblemType.FORBIDDEN)
+
+    def lane(self, originator: str) -> AgencyId:
+        """A lane that the caller may see. Raises: `Refusal`, the same as for one that is not there."""
+        lane = AgencyId(originator)
+        if lane not in self.sight.lanes:
+            raise not_found()
+        return lane
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def _context(request: Request, parts: Annotated[Parts, Depends(_parts)]) -> Context:
+    if not parts.signed.read:
+        raise Refusal(ProblemType.NOT_READY, "no version of the arrangement is read yet", retry_s=1)
+    caller: Caller = request.state.caller
+    version, clock = parts.signed.version, parts.signed.standing.clock
+    seen = sight(caller, version.arrangement.directory)
+    return Context(parts, caller, version, seen, clock.to_domain(parts.real_ms()))
+
+
+def reads_json(request: Request) -> None:
+    """Raises: `Refusal` for a body of another media type, which the framework would call a fault of a field."""
+    named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if named != "application/json":
+        raise Refusal(ProblemType.MEDIA_TYPE, "a body is application/json")
+
+
+#: For OpenAPI alone: `schemas.http.authentication` has let the caller in before the framework sees the request.
+bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    description="An access token, 15 minutes at most (docs/architecture.md).",
+)
+
+ThisContext = Annotated[Context, Depends(_context)]
+TheseParts = Annotated[Parts, Depends(_parts)]

@@ -1,0 +1,138 @@
+"""`POST /v1/previews`: labels in, who would get which portion and why, as of now under the version that holds.
+
+Nothing is sealed, sent or kept. It is asked of an engine of this process, which decides nothing.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import Field
+
+from broker.api.context import Context, ThisContext, reads_json
+from broker.api.instants import instant
+from broker.api.reasons import RuleBody, rules_of
+from broker.api.refusals import described, not_found
+from broker.preview import ForeseenPortion, Labelled, foresee, refusal
+from schemas.codes import Kind, PortionName
+from schemas.directory import AgencyField
+from schemas.envelope import MAX_PORTIONS
+from schemas.http.labels import LabelBody
+from schemas.http.problems import ProblemType
+from schemas.ids import AgencyId, RuleId
+from schemas.model import Model
+from schemas.verdicts import Refused, Withheld
+
+router = APIRouter(tags=["previews"])
+
+
+class PortionLabel(Model):
+    """A portion by its name, with the label that it would bear."""
+
+    name: PortionName
+    label: LabelBody
+
+
+class PreviewRequest(Model):
+    """A record's labels, without any content. `originator`: one's own agency where nothing is said."""
+
+    originator: AgencyField | None = None
+    kind: Kind
+    portions: Annotated[tuple[PortionLabel, ...], Field(min_length=1, max_length=MAX_PORTIONS)]
+
+
+class OutcomeBody(Model):
+    """What one agency would get of a portion. `withheld`: why not, null when it is released."""
+
+    recipient: AgencyField
+    withheld: Withheld | None
+    rules: tuple[RuleId, ...]
+
+
+class PortionOutcomes(Model):
+    """A portion's outcome for every other active agency."""
+
+    name: PortionName
+    outcomes: tuple[OutcomeBody, ...]
+
+
+class PreviewBody(Model):
+    """What would become of the record. `refused`: why admission would quarantine it, null where it would not."""
+
+    at: datetime
+    originator: AgencyField
+    kind: Kind
+    arrangement: int
+    refused: Refused | None
+    portions: tuple[PortionOutcomes, ...]
+    rules: dict[RuleId, RuleBody]
+    """Those that decide an outcome, with their reasons in plain words."""
+
+
+_EXAMPLE = {
+    "kind": "boat_supply",
+    "portions": [
+        {
+            "name": "base",
+            "label": {
+                "handling": {
+                    "tlp": "GREEN",
+                    "handling_codes": ["H0"],
+                    "source": "B",
+                    "information": "2",
+                    "purposes": ["detection", "investigation", "prevention"],
+                    "retain_until": "2027-06-30",
+                },
+                "releasable_to": {"agencies": ["fr-oltim", "de-bpol"]},
+            },
+        }
+    ],
+}
+
+
+@router.post(
+    "/v1/previews",
+    summary="Who would get which portion, and why",
+    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.MEDIA_TYPE),
+    dependencies=[Depends(reads_json)],
+)
+async def preview(
+    context: ThisContext,
+    request: Annotated[
+        PreviewRequest,
+        Body(openapi_examples={"goods for two": {"summary": "one portion", "value": _EXAMPLE}}),
+    ],
+) -> PreviewBody:
+    """Asks gate, addressees and rules as admission would now. Officers for their own agency, auditors for any."""
+    context.allow(bool(context.sight.previews_for))
+    originator = _originator(context, request.originator)
+    labelled = [Labelled(portion.name, portion.label.label()) for portion in request.portions]
+    refused = refusal(context.version, originator, request.kind, labelled, context.now_ms)
+    foreseen: tuple[ForeseenPortion, ...] = ()
+    if refused is None:
+        foreseen = foresee(context.version, originator, request.kind, labelled, context.now_ms)
+    return PreviewBody(
+        at=instant(context.now_ms),
+        originator=originator,
+        kind=request.kind,
+        arrangement=context.version.arrangement.body.number,
+        refused=refused,
+        portions=tuple(_portion(portion) for portion in foreseen),
+        rules=rules_of(context.version, (r for p in foreseen for o in p.outcomes for r in o.rules)),
+    )
+
+
+def _originator(context: Context, named: AgencyId | None) -> AgencyId:
+    originator = named or context.caller.agency
+    if originator is None or originator not in context.sight.previews_for:
+        raise not_found()
+    return originator
+
+
+def _portion(portion: ForeseenPortion) -> PortionOutcomes:
+    return PortionOutcomes(
+        name=portion.name,
+        outcomes=tuple(
+            OutcomeBody(recipient=o.recipient, withheld=o.withheld, rules=o.rules) for o in portion.outcomes
+        ),
+    )

@@ -1,0 +1,71 @@
+"""The settings of the broker API, read once in its composition root from one JSON file."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Base64UrlBytes, Field, model_validator
+
+from schemas.http.oidc import Provider
+from schemas.http.tokens import ApiRole
+from schemas.model import Model
+
+
+class TokenIssuer(Model):
+    """Whoever issues tokens of a role that belongs to no agency; its public key as raw base64url."""
+
+    role: ApiRole
+    key: Annotated[Base64UrlBytes, Field(min_length=32, max_length=32)]
+
+    @model_validator(mode="after")
+    def _of_no_agency(self) -> Self:
+        if self.role.of_agency:
+            raise ValueError("an agency issues its own tokens, with its signing key in the arrangement")
+        return self
+
+
+class Rates(Model):
+    """Requests: `burst` at once and `a_second` after that, for each address and for each caller."""
+
+    a_second: Annotated[float, Field(gt=0, le=100_000)]
+    burst: Annotated[int, Field(gt=0, le=1_000_000)]
+
+
+class ServerTls(Model):
+    """Certificate with its chain, and key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class ApiSettings(Model):
+    """Where the API listens, whom it believes, where the cluster and the projection are."""
+
+    bootstrap: Annotated[str, Field(pattern=r"^[^,:]+:\d+(,[^,:]+:\d+)*$")]
+    keys: Path
+    """Folder with `ca.pem` and `tls.pem`: the broker's identity on the cluster. No key that signs is read."""
+    genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    prefix: str = ""
+    store: Annotated[str, Field(pattern=r"^(sqlite|postgresql)")]
+    """URL of the projection's database."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """0: one that is free; it is printed."""
+    tls: ServerTls | None = None
+    """None only on this host itself, or behind a proxy that speaks TLS (`behind_proxy`)."""
+    behind_proxy: bool = False
+    issuers: dict[str, TokenIssuer] = Field(default_factory=dict)
+    """By the name that stands in their tokens; auditors and operators."""
+    providers: tuple[Provider, ...] = ()
+    most_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
+    address_rate: Rates = Rates(a_second=100, burst=400)
+    caller_rate: Rates = Rates(a_second=50, burst=200)
+    most_streams: Annotated[int, Field(gt=0, le=10_000)] = 100
+    """Event streams open at once, of all callers."""
+    most_lag: Annotated[int, Field(ge=0)] = 1000
+    """How many ledger messages the projection may be behind and still be called ready."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.tls is None and not self.behind_proxy and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("`tls` is needed for a host other than this one, or `behind_proxy`")
+        return self

@@ -1,0 +1,97 @@
+"""What was signed, followed: the version and the clock that hold, each version with its rules loaded.
+
+The API believes what the broker believes, and by the same code; it never acts on it, so it need not wait for a lane.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from broker.kafka import Connection, Reader, read_all
+from broker.versions import ReadyHistory, Version
+from schemas.arrangement import ArrangementError
+from schemas.history import Standing
+from schemas.http.tokens import ApiRole, Issuer
+from schemas.ids import AgencyId, Digest
+from schemas.stopping import stop_if_asked
+
+log = logging.getLogger("entente.broker.api.signed")
+
+_READ_LIMIT_S: Final = 30.0
+
+
+class Signed:
+    """All that was signed, as far as it was read."""
+
+    def __init__(self, genesis: Digest) -> None:
+        self._history = ReadyHistory(genesis)
+        self._next = 0
+
+    @property
+    def read(self) -> bool:
+        """Whether anything holds yet."""
+        return bool(self._history.standings)
+
+    @property
+    def standing(self) -> Standing:
+        """What was signed last. Raises: `IndexError` before anything was read."""
+        return self._history.current
+
+    @property
+    def version(self) -> Version:
+        """The version that was signed last, ready to be asked."""
+        return self.versions[self.standing.arrangement.digest]
+
+    @property
+    def versions(self) -> dict[Digest, Version]:
+        """Every version whose rules can be used."""
+        return self._history.ready
+
+    def hear(self, offset: int, data: bytes) -> None:
+        """Take in a message of the topic. Raises: `ArrangementError` for a first one that is not the pinned genesis."""
+        if refusal := self._history.hear(data):
+            log.critical("refused what was signed, and goes on under the standing version: %s", refusal)
+        self._next = offset + 1
+
+    async def load(self, connection: Connection, topic: str) -> None:
+        """Read to the topic's end. Raises: `ArrangementError`, `TimeoutError`."""
+        async with asyncio.timeout(_READ_LIMIT_S):
+            async for message, _ in read_all(connection, topic, start=self._next):
+                self.hear(message.offset, message.value)
+        if not self.read:
+            raise ArrangementError("the arrangement topic holds no version")
+
+    async def follow(self, connection: Connection, topic: str) -> None:
+        """Read on for ever; an outage of the cluster is waited out."""
+        while True:
+            stop_if_asked()
+            reader = Reader(connection)
+            try:
+                await reader.start()
+                reader.assign({(topic, 0): self._next})
+                while True:
+                    stop_if_asked()
+                    for message, _ in (await reader.poll(500, 100)).get(topic, []):
+                        self.hear(message.offset, message.value)
+            except ArrangementError:
+                raise
+            except Exception as error:
+                log.warning("reading what was signed: %s, again", type(error).__name__)
+                await asyncio.sleep(0.5)
+            finally:
+                await reader.stop()
+
+    def issuers(self) -> dict[str, Issuer]:
+        """Each member by its signing key; coordinators are those whom the arrangement says so of."""
+        arrangement = self.standing.arrangement
+        return {
+            agency.id: _issuer(
+                agency.id, arrangement.body.keys[agency.id].signing.ed25519, agency.coordinating
+            )
+            for agency in arrangement.directory.agencies
+        }
+
+
+def _issuer(agency: AgencyId, key: bytes, coordinating: bool) -> Issuer:
+    roles = {ApiRole.OFFICER, ApiRole.COORDINATOR} if coordinating else {ApiRole.OFFICER}
+    return Issuer(key, frozenset(roles), agency)

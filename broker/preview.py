@@ -1,0 +1,95 @@
+"""A preview: what would become of a record with these labels, if it were admitted now. Pure, as deciding is.
+
+- The same questions in the same order as admission and `broker.decide` ask them, of the same engine: a preview that
+  differed from the decision would be worse than none (a test compares them).
+- What only sealed bytes can show (signatures, capsules, sequence, revision) is no part of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from broker.versions import Version
+from schemas.audience import audience
+from schemas.codes import Kind, PortionName
+from schemas.gate import surroundings
+from schemas.ids import AgencyId, RuleId
+from schemas.labels import Label
+from schemas.records import KINDS
+from schemas.verdicts import Effect, Refused, Verdict, Withheld, outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A portion of which only the label is known yet."""
+
+    name: PortionName
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What one agency would get of a portion: it, or the reason why not. `rules`: those that decide it."""
+
+    recipient: AgencyId
+    withheld: Withheld | None
+    rules: tuple[RuleId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeseenPortion:
+    """A portion's outcome for every other active agency, in the order of their ids."""
+
+    name: PortionName
+    outcomes: tuple[Foreseen, ...]
+
+
+def refusal(
+    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Labelled], at_ms: int
+) -> Refused | None:
+    """Why admission would quarantine the record, as far as labels tell; None: it would not."""
+    directory, spec = version.arrangement.directory, KINDS[kind]
+    if directory.suspended(originator, at_ms):
+        return Refused.ORIGINATOR_NOT_ACTIVE
+    names = [portion.name for portion in portions]
+    if len(set(names)) != len(names) or not spec.portions.keys() >= set(names):
+        return Refused.UNKNOWN_PORTION
+    if not all(directory.knows(portion.label.routing) for portion in portions):
+        return Refused.LABEL_NOT_IN_ARRANGEMENT
+    for portion in portions:
+        handling = portion.label.handling
+        if spec.portions[portion.name].bears_persons and not (handling.subjects and handling.origins):
+            return Refused.INCOMPLETE_LABEL
+    if any(at_ms // 86_400_000 > portion.label.handling.retain_until for portion in portions):
+        return Refused.EXPIRED
+    return None
+
+
+def foresee(
+    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Labelled], at_ms: int
+) -> tuple[ForeseenPortion, ...]:
+    """Who would get which portion and why, of a record that admission would not refuse (`refusal` says None)."""
+    directory, spec = version.arrangement.directory, KINDS[kind]
+    active = [a for a in directory.active(at_ms) if a != originator]
+    bears = [spec.portions[portion.name].bears_persons for portion in portions]
+    whole = surroundings((b, p.label.handling) for b, p in zip(bears, portions, strict=True))
+    foreseen = []
+    for bears_persons, portion in zip(bears, portions, strict=True):
+        _, _, ruling = version.engine.rule(
+            originator=originator,
+            kind=kind,
+            portion=portion.name,
+            label=portion.label,
+            record=whole,
+            at_ms=at_ms,
+        )
+        reached = audience(portion.label, bears_persons, originator, directory, at_ms)
+        outcomes = tuple(foreseen_by(ruling.verdict(agency), agency in reached) for agency in active)
+        foreseen.append(ForeseenPortion(portion.name, outcomes))
+    return tuple(foreseen)
+
+
+def foreseen_by(verdict: Verdict, is_addressed: bool) -> Foreseen:
+    """One pair's outcome with the rules that decided it: none where the gate or the originator did."""
+    withheld = outcome(verdict, is_addressed)
+    decided = withheld is None or (withheld is Withheld.FORBIDDEN and verdict.effect is Effect.FORBID)
+    return Foreseen(verdict.recipient, withheld, verdict.rules if decided else ())
