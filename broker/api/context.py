@@ -9,8 +9,10 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from broker.api.entitlement import Sight, sight
+from broker.api.evidence import Evidence
 from broker.api.refusals import Refusal, not_found
 from broker.api.signed import Signed
+from broker.api.streams import Streams
 from broker.versions import Version
 from schemas.http.problems import ProblemType
 from schemas.http.tokens import Caller
@@ -22,6 +24,8 @@ class Parts:
     """What the composition root wires together."""
 
     signed: Signed
+    evidence: Evidence
+    streams: Streams
     lacking: Callable[[], Awaitable[str | None]]
     """What keeps the service from being current, or None."""
     real_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -57,9 +61,17 @@ def _parts(request: Request) -> Parts:
 
 
 def _context(request: Request, parts: Annotated[Parts, Depends(_parts)]) -> Context:
+    return _now(parts, request.state.caller)
+
+
+def renewed(context: Context) -> Context:
+    """The same caller under what holds now; for an answer that goes on for long."""
+    return _now(context.parts, context.caller)
+
+
+def _now(parts: Parts, caller: Caller) -> Context:
     if not parts.signed.read:
         raise Refusal(ProblemType.NOT_READY, "no version of the arrangement is read yet", retry_s=1)
-    caller: Caller = request.state.caller
     version, clock = parts.signed.version, parts.signed.standing.clock
     seen = sight(caller, version.arrangement.directory)
     return Context(parts, caller, version, seen, clock.to_domain(parts.real_ms()))

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from broker.api.context import Context, ThisContext, reads_json
 from broker.api.instants import instant
-from broker.api.reasons import RuleBody, rules_of
+from broker.api.reasons import OutcomeBody, RuleBody, rules_of
 from broker.api.refusals import described, not_found
 from broker.preview import ForeseenPortion, Labelled, foresee, refusal
 from schemas.codes import Kind, PortionName
@@ -21,7 +21,7 @@ from schemas.http.labels import LabelBody
 from schemas.http.problems import ProblemType
 from schemas.ids import AgencyId, RuleId
 from schemas.model import Model
-from schemas.verdicts import Refused, Withheld
+from schemas.verdicts import Refused
 
 router = APIRouter(tags=["previews"])
 
@@ -39,14 +39,6 @@ class PreviewRequest(Model):
     originator: AgencyField | None = None
     kind: Kind
     portions: Annotated[tuple[PortionLabel, ...], Field(min_length=1, max_length=MAX_PORTIONS)]
-
-
-class OutcomeBody(Model):
-    """What one agency would get of a portion. `withheld`: why not, null when it is released."""
-
-    recipient: AgencyField
-    withheld: Withheld | None
-    rules: tuple[RuleId, ...]
 
 
 class PortionOutcomes(Model):
@@ -132,7 +124,5 @@ def _originator(context: Context, named: AgencyId | None) -> AgencyId:
 def _portion(portion: ForeseenPortion) -> PortionOutcomes:
     return PortionOutcomes(
         name=portion.name,
-        outcomes=tuple(
-            OutcomeBody(recipient=o.recipient, withheld=o.withheld, rules=o.rules) for o in portion.outcomes
-        ),
+        outcomes=tuple(OutcomeBody.of(one) for one in portion.outcomes),
     )

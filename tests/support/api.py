@@ -2,27 +2,52 @@
 
 import time
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import httpx
 
+from agencies.drafting import Draft
+from agencies.keystore import Keystore
+from agencies.sealing import Sealer
 from broker.api.app import Doors, make_app
 from broker.api.context import Parts
+from broker.api.ledgers import Ledgers
 from broker.api.settings import Rates
 from broker.api.signed import Signed
-from deploy.ceremony import Ceremony
+from broker.api.streams import Streams
+from broker.index import MemoryIndex
+from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
+from broker.step import ledger_parcels
+from deploy.arrangements import SHIPPED, read_arrangement
+from deploy.ceremony import Ceremony, hold_ceremony
+from deploy.pki import Authority
+from schemas.clock import IDENTITY_CLOCK
+from schemas.entropy import SeededEntropy
 from schemas.http.callers import Callers
 from schemas.http.tokens import ApiRole, Issuer, broker_audience, issue_token, public_key
 from schemas.ids import AgencyId
+from schemas.ledger import Leaf
+from tests.support.federation import commit, leaves, message
 
 AUDITOR_SEED, OPERATOR_SEED = b"\x0a" * 32, b"\x0b" * 32
+
+
+@cache
+def g7() -> Ceremony:
+    """The shipped arrangement with a coordinating agency; one ceremony for all tests of a process."""
+    return hold_ceremony(read_arrangement(SHIPPED / "g7"), Path(mkdtemp()), Authority.create())
+
+
 WIDE = Doors(64 * 1024, Rates(a_second=1e5, burst=100_000), Rates(a_second=1e5, burst=100_000))
 
 
 class Desk:
     """Clients of one API, each with a token of its role."""
 
-    def __init__(self, ceremony: Ceremony, now_ms: int, doors: Doors = WIDE) -> None:
+    def __init__(self, ceremony: Ceremony, now_ms: int, doors: Doors = WIDE, most_streams: int = 5) -> None:
         self.ceremony = ceremony
         self.signed = Signed(ceremony.arrangement.digest)
         self.signed.hear(0, ceremony.genesis)
@@ -32,13 +57,42 @@ class Desk:
             "auditors": Issuer(public_key(AUDITOR_SEED), frozenset({ApiRole.AUDITOR}), None),
             "operators": Issuer(public_key(OPERATOR_SEED), frozenset({ApiRole.OPERATOR}), None),
         }
-        parts = Parts(self.signed, self._lacking, lambda: now_ms)
+        arrangement = ceremony.arrangement
+        self.ledgers = Ledgers(arrangement.domains, arrangement.directory.agency_ids)
+        parts = Parts(self.signed, self.ledgers, Streams(most_streams), self._lacking, lambda: now_ms)
         self.app = make_app(
             parts, Callers(lambda: {**self.signed.issuers(), **self.others}, self.audience), doors
         )
 
     async def _lacking(self) -> str | None:
         return self.lacking
+
+    async def lane(self, agency: AgencyId) -> Lane:
+        """A lane after the activation of the genesis, which the API has read."""
+        lane = Lane(agency, EMPTY_LANE, {}, {}, MemoryIndex())
+        genesis = self.ceremony.arrangement
+        await self._take(lane, activate(lane, genesis.digest, 0, IDENTITY_CLOCK, genesis.domains))
+        return lane
+
+    async def decide(self, lane: Lane, *items: Draft, first: int = 1) -> list[Leaf]:
+        """Let the lane's owner seal drafts, the lane decide on them, and the API read what its ledger then has."""
+        keys = Keystore(self.ceremony.agency(lane.id) / "keys")
+        sealer = Sealer(lane.id, self.ceremony.arrangement, keys.signing, SeededEntropy(b"api"))
+        closed = [sealer.close_record(draft, first + i) for i, draft in enumerate(items)]
+        return await self.fold(lane, sealer.seal_window(closed, (), first))
+
+    async def fold(self, lane: Lane, *values: bytes) -> list[Leaf]:
+        """The same, of bytes as they come."""
+        at = lane.state.next_offset
+        messages = [message(value, at + i) for i, value in enumerate(values)]
+        folded = fold(lane, messages, self.signed.versions)
+        await self._take(lane, folded)
+        return leaves(folded)
+
+    async def _take(self, lane: Lane, folded: Folded) -> None:
+        commit(lane, folded)
+        for data in ledger_parcels(folded):
+            await self.ledgers.take(lane.id, data)
 
     def token(
         self, role: ApiRole, by: AgencyId | None = None, *, now_s: int | None = None, **changed: Any

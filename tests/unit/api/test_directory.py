@@ -1,28 +1,16 @@
 """Agencies and communities as each role sees them, and the answers that every door gives."""
 
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
-
 import httpx
 import pytest
 
 from broker.api.app import Doors
 from broker.api.settings import Rates
-from deploy.arrangements import SHIPPED, read_arrangement
-from deploy.ceremony import Ceremony, hold_ceremony
-from deploy.pki import Authority
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
-from tests.support.api import WIDE, Desk
+from tests.support.api import WIDE, Desk, g7
 from tests.support.federation import NOW_MS
 
 NCA, BSC, OLTIM = AgencyId("gb-nca"), AgencyId("gb-bsc"), AgencyId("fr-oltim")
-
-
-@cache
-def g7() -> Ceremony:
-    return hold_ceremony(read_arrangement(SHIPPED / "g7"), Path(mkdtemp()), Authority.create())
 
 
 @pytest.fixture(scope="module")

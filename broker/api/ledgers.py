@@ -1,0 +1,198 @@
+"""The committed ledgers, followed and kept in this process's memory: an `Evidence` that needs no database.
+
+- Read from the beginning at each start; each entry is believed because only the broker may write there (ACL).
+- What is repeated is dropped by number; a number that is not the next one ends the process: a ledger has no holes.
+"""
+
+import asyncio
+import bisect
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+
+from broker.api.evidence import Entry, Event, LaneCounts
+from broker.api.outcomes import receivers
+from broker.errors import BrokerError
+from broker.kafka import Connection, Reader
+from schemas.canonical import Domains
+from schemas.frames import parse_parcel
+from schemas.ids import AgencyId, Digest
+from schemas.ledger import (
+    Admitted,
+    ControlNoted,
+    Duplicate,
+    Gap,
+    Leaf,
+    LeafEntry,
+    Quarantined,
+    RulingEntry,
+    ledger_leaf_hash,
+    parse_leaf,
+    parse_ledger_entry,
+)
+from schemas.merkle import EMPTY_FRONTIER, Frontier
+from schemas.rulings import Ruling, parse_ruling, ruling_digest
+from schemas.stopping import stop_if_asked
+from schemas.topics import ledger_topic
+
+log = logging.getLogger("entente.broker.api.ledgers")
+
+
+@dataclass(slots=True)
+class _Held:
+    """One lane's ledger."""
+
+    entries: list[Entry] = field(default_factory=list)
+    hashes: list[Digest] = field(default_factory=list)
+    frontier: Frontier = EMPTY_FRONTIER
+    decided: list[tuple[int, int]] = field(default_factory=list)
+    """(leaf number, admission time) of each decision."""
+    records: dict[bytes, list[int]] = field(default_factory=dict)
+    rulings: dict[Digest, tuple[bytes, Ruling]] = field(default_factory=dict)
+    counts: LaneCounts = field(default_factory=LaneCounts)
+
+
+class Ledgers:
+    """All ledgers of a federation."""
+
+    def __init__(self, domains: Domains, lanes: Iterable[AgencyId]) -> None:
+        self._domains = domains
+        self._held = {lane: _Held() for lane in lanes}
+        self._heard = 0
+        self._moved = asyncio.Condition()
+        self.behind: int | None = None
+        """How many messages were not read yet when it was last looked; None: the cluster does not answer."""
+
+    # --- what is asked -----------------------------------------------------------------------
+
+    async def events(self, wanted: Mapping[AgencyId, int], most: int) -> Sequence[Event]:
+        return list(islice(merge(*(self._from(lane, n) for lane, n in wanted.items()), key=_order), most))
+
+    def _from(self, lane: AgencyId, number: int) -> Iterable[Event]:
+        held = self._held[lane]
+        first = bisect.bisect_left(held.decided, (number, 0))
+        for n, _ in islice(held.decided, first, None):
+            yield self._event(lane, n)
+
+    def _event(self, lane: AgencyId, number: int) -> Event:
+        leaf = self._held[lane].entries[number].leaf
+        assert isinstance(leaf, Admitted | Quarantined)
+        return Event(lane, leaf)
+
+    async def of_record(self, lanes: Collection[AgencyId], record_id: bytes) -> Sequence[Event]:
+        return [
+            self._event(lane, n)
+            for lane in sorted(lanes)
+            for n in self._held[lane].records.get(record_id, [])
+        ]
+
+    async def entries(self, lane: AgencyId, first: int, most: int) -> Sequence[Entry]:
+        return self._held[lane].entries[first : first + most]
+
+    async def rulings(self, lane: AgencyId, digests: Collection[Digest]) -> Mapping[Digest, Ruling]:
+        held = self._held[lane].rulings
+        return {digest: held[digest][1] for digest in digests if digest in held}
+
+    async def ruling_bytes(self, lane: AgencyId, digest: Digest) -> bytes | None:
+        found = self._held[lane].rulings.get(digest)
+        return None if found is None else found[0]
+
+    async def frontier(self, lane: AgencyId) -> Frontier:
+        return self._held[lane].frontier
+
+    async def hashes(self, lane: AgencyId, size: int) -> Sequence[Digest]:
+        return self._held[lane].hashes[:size]
+
+    async def counts(self, lane: AgencyId) -> LaneCounts:
+        return self._held[lane].counts
+
+    async def news(self, seen: int) -> int:
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._heard > seen)
+            return self._heard
+
+    # --- what is read ------------------------------------------------------------------------
+
+    async def take(self, lane: AgencyId, value: bytes) -> None:
+        """Take in a message of a lane's ledger. Raises: `BrokerError` for a hole."""
+        parcel = parse_parcel(value)
+        held, number = self._held[lane], parcel.first
+        for data in parcel.entries:
+            entry = parse_ledger_entry(data)
+            if isinstance(entry, RulingEntry):
+                digest = ruling_digest(self._domains, entry.ruling)
+                held.rulings.setdefault(digest, (entry.ruling, parse_ruling(entry.ruling)))
+            elif isinstance(entry, LeafEntry):
+                if number > len(held.entries):
+                    raise BrokerError(
+                        f"ledger of '{lane}' has leaf {number} after {len(held.entries)} leaves"
+                    )
+                if number == len(held.entries):
+                    self._append(held, entry.leaf)
+                number += 1
+        async with self._moved:
+            self._heard += 1
+            self._moved.notify_all()
+
+    def _append(self, held: _Held, data: bytes) -> None:
+        leaf = parse_leaf(data)
+        held.entries.append(Entry(leaf, data))
+        held.hashes.append(ledger_leaf_hash(self._domains, data))
+        held.frontier = held.frontier.append(held.hashes[-1])
+        if isinstance(leaf, Admitted | Quarantined):
+            held.decided.append((leaf.number, leaf.at_ms))
+            if leaf.record_id:
+                held.records.setdefault(leaf.record_id, []).append(leaf.number)
+        _count(held.counts, leaf, held.rulings)
+
+    async def follow(self, connection: Connection, prefix: str) -> None:
+        """Read on for ever; an outage of the cluster is waited out. Raises: `BrokerError` for a hole."""
+        topics = {ledger_topic(lane, prefix): lane for lane in self._held}
+        positions = {(topic, 0): 0 for topic in topics}
+        while True:
+            stop_if_asked()
+            reader = Reader(connection)
+            try:
+                await reader.start()
+                reader.assign(positions)
+                while True:
+                    stop_if_asked()
+                    for topic, messages in (await reader.poll(200, 500)).items():
+                        for message, _ in messages:
+                            await self.take(topics[topic], message.value)
+                    for topic in topics:  # past the marks of transactions too, which are no messages
+                        positions[topic, 0] = await reader.position(topic, 0)
+                    ends = await reader.ends(positions)
+                    self.behind = sum(max(0, end - positions[place]) for place, end in ends.items())
+            except BrokerError:
+                raise
+            except Exception as error:
+                self.behind = None
+                log.warning("reading the ledgers: %s, again", type(error).__name__)
+                await asyncio.sleep(0.5)
+            finally:
+                await reader.stop()
+
+
+def _order(event: Event) -> tuple[int, AgencyId, int]:
+    return event.leaf.at_ms, event.lane, event.leaf.number
+
+
+def _count(counts: LaneCounts, leaf: Leaf, rulings: Mapping[Digest, tuple[bytes, Ruling]]) -> None:
+    counts.leaves += 1
+    match leaf:
+        case Admitted():
+            counts.admitted += 1
+            known = {Digest(p.ruling): rulings[Digest(p.ruling)][1] for p in leaf.portions}
+            for agency in receivers(leaf, known):
+                counts.delivered[agency] = counts.delivered.get(agency, 0) + 1
+        case Quarantined():
+            counts.quarantined[leaf.reason] = counts.quarantined.get(leaf.reason, 0) + 1
+        case Duplicate():
+            counts.duplicates += 1
+        case Gap():
+            counts.gaps += 1
+        case ControlNoted():
+            counts.controls += 1
