@@ -8,10 +8,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from broker.decide import Labelled, others, rule_on
 from broker.versions import Version
 from schemas.audience import audience
 from schemas.codes import Kind, PortionName
-from schemas.gate import surroundings
 from schemas.ids import AgencyId, RuleId
 from schemas.labels import Label
 from schemas.records import KINDS
@@ -19,7 +19,7 @@ from schemas.verdicts import Effect, Refused, Verdict, Withheld, outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class Portion:
     """A portion of which only the label is known yet."""
 
     name: PortionName
@@ -44,7 +44,7 @@ class ForeseenPortion:
 
 
 def refusal(
-    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Labelled], at_ms: int
+    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
 ) -> Refused | None:
     """Why admission would quarantine the record, as far as labels tell; None: it would not."""
     directory, spec = version.arrangement.directory, KINDS[kind]
@@ -65,27 +65,24 @@ def refusal(
 
 
 def foresee(
-    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Labelled], at_ms: int
+    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
 ) -> tuple[ForeseenPortion, ...]:
     """Who would get which portion and why, of a record that admission would not refuse (`refusal` says None)."""
     directory, spec = version.arrangement.directory, KINDS[kind]
-    active = [a for a in directory.active(at_ms) if a != originator]
-    bears = [spec.portions[portion.name].bears_persons for portion in portions]
-    whole = surroundings((b, p.label.handling) for b, p in zip(bears, portions, strict=True))
-    foreseen = []
-    for bears_persons, portion in zip(bears, portions, strict=True):
-        _, _, ruling = version.engine.rule(
-            originator=originator,
-            kind=kind,
-            portion=portion.name,
-            label=portion.label,
-            record=whole,
-            at_ms=at_ms,
+    active = others(version, originator, at_ms)
+    labelled = []
+    for portion in portions:
+        bears = spec.portions[portion.name].bears_persons
+        sealed_for = audience(portion.label, bears, originator, directory, at_ms)
+        labelled.append(Labelled(portion.name, portion.label, bears, sealed_for))
+    ruled = rule_on(kind, labelled, active, version, originator, at_ms)
+    return tuple(
+        ForeseenPortion(
+            portion.name,
+            tuple(foreseen_by(found.ruling.verdict(a), a in one.audience) for a in active),
         )
-        reached = audience(portion.label, bears_persons, originator, directory, at_ms)
-        outcomes = tuple(foreseen_by(ruling.verdict(agency), agency in reached) for agency in active)
-        foreseen.append(ForeseenPortion(portion.name, outcomes))
-    return tuple(foreseen)
+        for portion, one, found in zip(portions, labelled, ruled, strict=True)
+    )
 
 
 def foreseen_by(verdict: Verdict, is_addressed: bool) -> Foreseen:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from broker.api import decisions, directory, events, health, ledger, previews, status
+from broker.api import certificates, decisions, directory, events, health, ledger, previews, status
 from broker.api.context import Parts, bearer
 from broker.api.refusals import add_handlers
 from broker.api.settings import Rates
@@ -61,7 +61,7 @@ def routes(parts: Parts) -> FastAPI:
     app.state.parts = parts
     add_handlers(app)
     app.include_router(health.router)
-    for part in (directory, previews, decisions, events, ledger, status):
+    for part in (directory, previews, decisions, events, ledger, certificates, status):
         app.include_router(part.router, dependencies=[Depends(bearer)])
     document = _document(app)
     app.openapi = lambda: document  # type: ignore[method-assign]  # the way that FastAPI documents

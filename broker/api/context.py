@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from broker.api.certifying import Certificates
 from broker.api.entitlement import Sight, sight
 from broker.api.evidence import Evidence
 from broker.api.refusals import Refusal, not_found
@@ -25,6 +26,7 @@ class Parts:
 
     signed: Signed
     evidence: Evidence
+    certificates: Certificates
     streams: Streams
     lacking: Callable[[], Awaitable[str | None]]
     """What keeps the service from being current, or None."""

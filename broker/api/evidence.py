@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, Leaf, Quarantined
+from schemas.ledger import Admitted, Leaf, LedgerEntry, Quarantined
 from schemas.merkle import Frontier
 from schemas.rulings import Ruling
 from schemas.verdicts import Refused
@@ -64,6 +64,10 @@ class Evidence(Protocol):
 
     async def rulings(self, lane: AgencyId, digests: Collection[Digest]) -> Mapping[Digest, Ruling]:
         """Those of the rulings that the lane's ledger has."""
+        ...
+
+    async def up_to(self, lane: AgencyId, leaves: int) -> Sequence[LedgerEntry]:
+        """The first leaves as the ledger has them, and before them the rulings: what `broker.ledger_replay` takes."""
         ...
 
     async def ruling_bytes(self, lane: AgencyId, digest: Digest) -> bytes | None:

@@ -26,6 +26,7 @@ from schemas.ledger import (
     Gap,
     Leaf,
     LeafEntry,
+    LedgerEntry,
     Quarantined,
     RulingEntry,
     ledger_leaf_hash,
@@ -94,6 +95,11 @@ class Ledgers:
     async def rulings(self, lane: AgencyId, digests: Collection[Digest]) -> Mapping[Digest, Ruling]:
         held = self._held[lane].rulings
         return {digest: held[digest][1] for digest in digests if digest in held}
+
+    async def up_to(self, lane: AgencyId, leaves: int) -> Sequence[LedgerEntry]:
+        held = self._held[lane]
+        rulings = (RulingEntry(data) for data, _ in held.rulings.values())
+        return [*rulings, *(LeafEntry(entry.data) for entry in held.entries[:leaves])]
 
     async def ruling_bytes(self, lane: AgencyId, digest: Digest) -> bytes | None:
         found = self._held[lane].rulings.get(digest)

@@ -13,7 +13,7 @@ from broker.api.context import Context, ThisContext, reads_json
 from broker.api.instants import instant
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
 from broker.api.refusals import described, not_found
-from broker.preview import ForeseenPortion, Labelled, foresee, refusal
+from broker.preview import ForeseenPortion, Portion, foresee, refusal
 from schemas.codes import Kind, PortionName
 from schemas.directory import AgencyField
 from schemas.envelope import MAX_PORTIONS
@@ -98,7 +98,7 @@ async def preview(
     """Asks gate, addressees and rules as admission would now. Officers for their own agency, auditors for any."""
     context.allow(bool(context.sight.previews_for))
     originator = _originator(context, request.originator)
-    labelled = [Labelled(portion.name, portion.label.label()) for portion in request.portions]
+    labelled = [Portion(portion.name, portion.label.label()) for portion in request.portions]
     refused = refusal(context.version, originator, request.kind, labelled, context.now_ms)
     foreseen: tuple[ForeseenPortion, ...] = ()
     if refused is None:

@@ -38,15 +38,13 @@ class ServerTls(Model):
 
 
 class ApiSettings(Model):
-    """Where the API listens, whom it believes, where the cluster and the projection are."""
+    """Where the API listens, whom it believes, where the cluster is."""
 
     bootstrap: Annotated[str, Field(pattern=r"^[^,:]+:\d+(,[^,:]+:\d+)*$")]
     keys: Path
     """Folder with `ca.pem` and `tls.pem`: the broker's identity on the cluster. No key that signs is read."""
     genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     prefix: str = ""
-    store: Annotated[str, Field(pattern=r"^(sqlite|postgresql)")]
-    """URL of the projection's database."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """0: one that is free; it is printed."""

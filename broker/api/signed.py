@@ -26,6 +26,8 @@ class Signed:
     def __init__(self, genesis: Digest) -> None:
         self._history = ReadyHistory(genesis)
         self._next = 0
+        self.reached = False
+        """Whether the cluster answered when it was last asked."""
 
     @property
     def read(self) -> bool:
@@ -58,6 +60,7 @@ class Signed:
         async with asyncio.timeout(_READ_LIMIT_S):
             async for message, _ in read_all(connection, topic, start=self._next):
                 self.hear(message.offset, message.value)
+        self.reached = True
         if not self.read:
             raise ArrangementError("the arrangement topic holds no version")
 
@@ -71,11 +74,16 @@ class Signed:
                 reader.assign({(topic, 0): self._next})
                 while True:
                     stop_if_asked()
+                    await reader.ends(
+                        [(topic, 0)]
+                    )  # a poll alone is empty, not wrong, while a server is away
+                    self.reached = True
                     for message, _ in (await reader.poll(500, 100)).get(topic, []):
                         self.hear(message.offset, message.value)
             except ArrangementError:
                 raise
             except Exception as error:
+                self.reached = False
                 log.warning("reading what was signed: %s, again", type(error).__name__)
                 await asyncio.sleep(0.5)
             finally:

@@ -13,6 +13,7 @@ from agencies.drafting import Draft
 from agencies.keystore import Keystore
 from agencies.sealing import Sealer
 from broker.api.app import Doors, make_app
+from broker.api.certifying import Certificates
 from broker.api.context import Parts
 from broker.api.ledgers import Ledgers
 from broker.api.settings import Rates
@@ -52,6 +53,7 @@ class Desk:
         self.signed = Signed(ceremony.arrangement.digest)
         self.signed.hear(0, ceremony.genesis)
         self.lacking: str | None = None
+        self.folded: list[Folded] = []
         self.audience = broker_audience(ceremony.arrangement.body.federation)
         self.others = {
             "auditors": Issuer(public_key(AUDITOR_SEED), frozenset({ApiRole.AUDITOR}), None),
@@ -59,7 +61,14 @@ class Desk:
         }
         arrangement = ceremony.arrangement
         self.ledgers = Ledgers(arrangement.domains, arrangement.directory.agency_ids)
-        parts = Parts(self.signed, self.ledgers, Streams(most_streams), self._lacking, lambda: now_ms)
+        parts = Parts(
+            self.signed,
+            self.ledgers,
+            Certificates(self.ledgers),
+            Streams(most_streams),
+            self._lacking,
+            lambda: now_ms,
+        )
         self.app = make_app(
             parts, Callers(lambda: {**self.signed.issuers(), **self.others}, self.audience), doors
         )
@@ -90,6 +99,7 @@ class Desk:
         return leaves(folded)
 
     async def _take(self, lane: Lane, folded: Folded) -> None:
+        self.folded.append(folded)
         commit(lane, folded)
         for data in ledger_parcels(folded):
             await self.ledgers.take(lane.id, data)

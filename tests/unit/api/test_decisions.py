@@ -189,6 +189,27 @@ async def test_a_ledger_by_its_bytes(desk: Desk) -> None:
         assert (await client.get(f"/v1/ledgers/{NCA}/rulings/{ruling}")).json()["digest"] == ruling
 
 
+async def test_certificates_are_those_that_the_recipients_hold(desk: Desk) -> None:
+    delivered = {
+        (share.certificate, recipient)
+        for folded in desk.folded
+        if folded.lane == NCA
+        for recipient, share in folded.shares
+    }
+    async with desk.officer(NCA) as officer, desk.auditor() as auditor, desk.officer(OLTIM) as other:
+        found = set()
+        for number in (1, 2):
+            path = f"/v1/ledgers/{NCA}/entries/{number}/certificates"
+            answered = await officer.get(path)
+            assert (await auditor.get(path)).content == answered.content
+            assert (await other.get(path)).status_code == 404
+            found |= {(b64decode(c["certificate"]), c["recipient"]) for c in answered.json()["certificates"]}
+        assert found == delivered
+        assert len(found) == 3
+        for number in (0, 3, 999):  # an activation, a refusal, nothing
+            assert (await officer.get(f"/v1/ledgers/{NCA}/entries/{number}/certificates")).status_code == 404
+
+
 # --- streams --------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agencies.drafting import Draft
 from broker.lane import fold
-from broker.preview import Labelled, foresee, refusal
+from broker.preview import Portion, foresee, refusal
 from schemas.http.labels import LabelBody
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label
@@ -57,7 +57,7 @@ def test_foreseen_is_what_the_lane_decides(agency: AgencyId) -> None:
     decided = {leaf.record_id: leaf for leaf in leaves(folded) if isinstance(leaf, Admitted)}
     assert len(decided) == len(items)
     for draft in items:
-        labelled = [Labelled(p.name, p.label) for p in draft.portions]
+        labelled = [Portion(p.name, p.label) for p in draft.portions]
         assert refusal(version(), agency, draft.kind, labelled, NOW_MS) is None
         leaf = decided[draft.record_id]
         for foreseen in foresee(version(), agency, draft.kind, labelled, NOW_MS):

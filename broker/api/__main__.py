@@ -1,0 +1,177 @@
+"""The broker API's composition root: `python -m broker.api SETTINGS.json`.
+
+A process of its own: it follows what was signed and the ledgers, and serves what they say. It has the broker's TLS
+identity on the cluster, and reads no key that signs.
+
+Exit codes: 0 stopped on request, 2 settings, keys or address, 5 a ledger that cannot be followed, 6 the arrangement is
+not to be believed.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from broker.api.app import Doors, make_app
+from broker.api.certifying import Certificates
+from broker.api.context import Parts
+from broker.api.fetching import fetch
+from broker.api.ledgers import Ledgers
+from broker.api.settings import ApiSettings
+from broker.api.signed import Signed
+from broker.api.streams import Streams
+from broker.errors import BrokerError
+from broker.kafka import Connection, up
+from schemas.arrangement import ArrangementError
+from schemas.http.asgi import App
+from schemas.http.callers import Callers
+from schemas.http.keysets import KeySource
+from schemas.http.tokens import Issuer, broker_audience
+from schemas.ids import Digest
+from schemas.logs import set_up_logging
+from schemas.model import BadSettings, parse_settings
+from schemas.topics import arrangement_topic
+from schemas.transport import client_context, renewed
+
+log = logging.getLogger("entente.broker.api")
+
+_GRACE_S = 3
+
+
+async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
+    """Serve until SIGTERM or SIGINT, or until a follower fails: then the process ends with its error."""
+    connection = Connection(settings.bootstrap, tls)
+    topic = arrangement_topic(settings.prefix)
+    signed = Signed(Digest(bytes.fromhex(settings.genesis)))
+    await up(connection)
+    await signed.load(connection, topic)
+    genesis = signed.standing.arrangement
+    ledgers = Ledgers(genesis.domains, genesis.directory.agency_ids)
+
+    async def lacking() -> str | None:
+        if not signed.reached or ledgers.behind is None:
+            return "cluster"
+        return "projection" if ledgers.behind > settings.most_lag else None
+
+    parts = Parts(signed, ledgers, Certificates(ledgers), Streams(settings.most_streams), lacking)
+    own = {
+        name: Issuer(issuer.key, frozenset({issuer.role}), None) for name, issuer in settings.issuers.items()
+    }
+    callers = Callers(
+        lambda: {**own, **signed.issuers()},
+        broker_audience(genesis.body.federation),
+        tuple(KeySource(provider, fetch) for provider in settings.providers),
+    )
+    doors = Doors(settings.most_body, settings.address_rate, settings.caller_rate)
+    server = _server(settings, make_app(parts, callers, doors))
+    place = _bind(settings)
+    followers = [
+        asyncio.create_task(signed.follow(connection, topic)),
+        asyncio.create_task(ledgers.follow(connection, settings.prefix)),
+        asyncio.create_task(renewed(tls, settings.keys)),
+    ]
+    serving = asyncio.create_task(server.serve(sockets=[place]))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    tasks = [serving, *followers]
+    try:
+        while not server.started and not any(task.done() for task in tasks):
+            await asyncio.sleep(0.02)
+        if server.started:
+            print(f"broker api at {_address(settings, place)}", flush=True)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        server.stop()
+        for follower in followers:
+            follower.cancel()
+        await asyncio.wait(tasks, timeout=2 * _GRACE_S)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the composition root: uvicorn raises each one anew at its end, which would be a crash."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def _server(settings: ApiSettings, app: App) -> _Server:
+    """Raises: `OSError` for a certificate or key that cannot be used."""
+    tls = settings.tls
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's type of a scope is narrower than ASGI's
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        ssl_certfile=None if tls is None else str(tls.certificate),
+        ssl_keyfile=None if tls is None else str(tls.key),
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=_GRACE_S,
+        limit_concurrency=2 * settings.most_streams + 200,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+    return _Server(config)
+
+
+def _bind(settings: ApiSettings) -> socket.socket:
+    """Raises: `OSError` for an address that cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    place = socket.socket(family, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind((settings.host, settings.port))
+    return place
+
+
+def _address(settings: ApiSettings, place: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http{'s' if settings.tls else ''}://{host}:{place.getsockname()[1]}"
+
+
+def main() -> int:
+    """Run and turn errors into exit codes."""
+    if len(sys.argv) != 2:
+        print("usage: python -m broker.api SETTINGS.json", file=sys.stderr)
+        return 2
+    set_up_logging()
+    try:
+        settings = parse_settings(ApiSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
+        tls = client_context(settings.keys)
+    except (OSError, BadSettings) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(settings, tls))
+    except BrokerError as error:
+        log.critical("%s", error)
+        return 5
+    except ArrangementError as error:
+        log.critical("%s", error)
+        return 6
+    except OSError as error:
+        log.critical("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
