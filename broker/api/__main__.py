@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,8 +70,13 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
         tuple(KeySource(provider, fetch) for provider in settings.providers),
     )
     doors = Doors(settings.most_body, settings.address_rate, settings.caller_rate)
-    server = _server(settings, make_app(parts, callers, doors))
     place = _bind(settings)
+    address = _address(settings, place)
+    server = _server(
+        settings,
+        make_app(parts, callers, doors),
+        on_start=lambda: print(f"broker api at {address}", flush=True),
+    )
     followers = [
         asyncio.create_task(signed.follow(connection, topic)),
         asyncio.create_task(ledgers.follow(connection, settings.prefix)),
@@ -83,10 +88,6 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
         loop.add_signal_handler(number, server.stop)
     tasks = [serving, *followers]
     try:
-        while not server.started and not any(task.done() for task in tasks):
-            await asyncio.sleep(0.02)
-        if server.started:
-            print(f"broker api at {_address(settings, place)}", flush=True)
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -100,6 +101,14 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
 class _Server(uvicorn.Server):
     """Leaves signals to the composition root: uvicorn raises each one anew at its end, which would be a crash."""
 
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -108,11 +117,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _server(settings: ApiSettings, app: App) -> _Server:
+def _server(settings: ApiSettings, app: App, on_start: Callable[[], None]) -> _Server:
     """Raises: `OSError` for a certificate or key that cannot be used."""
     tls = settings.tls
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's type of a scope is narrower than ASGI's
+        app,
         http="h11",
         ws="none",
         lifespan="off",
@@ -130,7 +139,7 @@ def _server(settings: ApiSettings, app: App) -> _Server:
     config.load()
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-    return _Server(config)
+    return _Server(config, on_start)
 
 
 def _bind(settings: ApiSettings) -> socket.socket:

@@ -4,14 +4,16 @@ From the outside in: headers and crashes, rate of the address, who calls, size o
 costs nothing of what is behind it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from broker.api import certificates, decisions, directory, events, health, ledger, previews, status
-from broker.api.context import Parts, bearer
+from broker.api.context import Parts, bearer, named_once
 from broker.api.refusals import add_handlers
 from broker.api.settings import Rates
 from schemas.http.answers import Answers
@@ -21,7 +23,12 @@ from schemas.http.callers import Callers
 from schemas.http.limits import BodyLimit, Buckets, RateLimit
 from schemas.http.problems import Problem
 
-OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json")
+ROUTERS: Final = tuple(
+    part.router for part in (directory, previews, decisions, events, ledger, certificates, status)
+)
+"""Everything behind the doors."""
+
+OPEN_PATHS: Final = ("/healthz", "/readyz", "/openapi.json")
 
 _ABOUT = """\
 Decisions, ledgers and proofs of a federation. Content is nowhere here: the broker has none.
@@ -60,9 +67,9 @@ def routes(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     add_handlers(app)
-    app.include_router(health.router)
-    for part in (directory, previews, decisions, events, ledger, certificates, status):
-        app.include_router(part.router, dependencies=[Depends(bearer)])
+    app.include_router(health.router, dependencies=[Depends(named_once)])
+    for part in ROUTERS:
+        app.include_router(part, dependencies=[Depends(bearer), Depends(named_once)])
     document = _document(app)
     app.openapi = lambda: document  # type: ignore[method-assign]  # the way that FastAPI documents
     return app
@@ -79,4 +86,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    for route in _known_routes():
+        # The framework leaves out each null of an example, and a null here says something
+        good = document["paths"][route.path][next(iter(route.methods or ())).lower()]["responses"]["200"]["content"]
+        if "application/json" in good:
+            good["application/json"]["example"] = route.responses[200]["content"]["application/json"][
+                "example"
+            ]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _never_null(parameter["schema"])
     return document
+
+
+def _known_routes() -> Iterator[APIRoute]:
+    for router in (health.router, *ROUTERS):
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be left out is told of as one that may be null, which no text can be."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{k: v for k, v in schema.items() if k not in ("anyOf", "default")}, **kinds[0]}

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Base64Bytes, Field
 
+from broker.api import examples
 from broker.api.certifying import Certified
 from broker.api.context import ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
@@ -45,7 +46,7 @@ class CertificatesBody(Model):
 @router.get(
     "/v1/ledgers/{originator}/entries/{number}/certificates",
     summary="What the recipients were certified",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(examples.CERTIFICATES, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
 )
 async def of_leaf(
     context: ThisContext, originator: Originator, number: Annotated[int, Path(ge=0, le=LAST_NUMBER)]

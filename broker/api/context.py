@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from broker.api.certifying import Certificates
@@ -84,6 +85,19 @@ def reads_json(request: Request) -> None:
     named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if named != "application/json":
         raise Refusal(ProblemType.MEDIA_TYPE, "a body is application/json")
+
+
+def named_once(request: Request) -> None:
+    """Raises: `Refusal` for a query parameter that the operation does not have, or that stands twice.
+
+    What is misspelt would else be passed over, and of two values each reader could take another.
+    """
+    route: APIRoute = request.scope["route"]
+    known = {field.alias for field in route.dependant.query_params}
+    names = [name for name, _ in request.query_params.multi_items()]
+    if not known >= set(names) or len(set(names)) != len(names):
+        expected = ", ".join(sorted(known)) or "none"
+        raise Refusal(ProblemType.INVALID, f"query parameters, each once at most: {expected}", reason="query")
 
 
 #: For OpenAPI alone: `schemas.http.authentication` has let the caller in before the framework sees the request.

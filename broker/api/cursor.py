@@ -13,7 +13,7 @@ from typing import Final
 from schemas.ids import AgencyId
 
 #: In text: a mark and up to twenty digits a lane.
-PATTERN: Final = r"^[0-9a-f]{8}(\.[0-9]{1,19}){1,4096}$"
+PATTERN: Final = r"^[0-9a-f]{8}(\.[0-9]{1,19})+$"
 
 
 class BadCursor(ValueError):

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from broker.api import cursor
+from broker.api import cursor, examples
 from broker.api.context import Context, ThisContext
 from broker.api.evidence import Event
 from broker.api.instants import instant
@@ -85,11 +85,15 @@ class DecisionsBody(Model):
 @router.get(
     "/v1/decisions",
     summary="Decisions, page by page",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(
+        examples.DECISIONS, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.CONFLICT
+    ),
 )
 async def decisions(
     context: ThisContext,
-    after: Annotated[str | None, Query(pattern=cursor.PATTERN, max_length=100_000)] = None,
+    after: Annotated[
+        str | None, Query(pattern=cursor.PATTERN, max_length=100_000, examples=["5f2c41aa.12"])
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     originator: Annotated[str | None, Query(pattern=AGENCY_PATTERN, examples=["gb-nca"])] = None,
 ) -> DecisionsBody:
@@ -103,7 +107,7 @@ async def decisions(
 @router.get(
     "/v1/records/{originator}/{record}",
     summary="The decisions on one record",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(examples.DECISIONS, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
 )
 async def of_record(
     context: ThisContext,
@@ -123,7 +127,7 @@ async def of_record(
 @router.get(
     "/v1/decisions/{originator}/{number}",
     summary="One decision",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(examples.DECISION, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
 )
 async def one_decision(
     context: ThisContext,
@@ -152,7 +156,8 @@ def place_of(after: str | None, lanes: frozenset[AgencyId]) -> dict[AgencyId, in
     try:
         return cursor.parse(after, lanes)
     except cursor.BadCursor as error:
-        raise Refusal(ProblemType.INVALID, str(error), reason="event_id") from error
+        # Well-formed, so no fault of a field: what the caller sees has changed since, or it was another's
+        raise Refusal(ProblemType.CONFLICT, str(error), reason="event_id") from error
 
 
 async def following(context: Context, wanted: dict[AgencyId, int], most: int) -> list[DecisionBody]:

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.instants import instant
 from broker.api.refusals import described, not_found
@@ -82,7 +83,7 @@ class CommunitiesBody(Model):
 @router.get(
     "/v1/arrangement",
     summary="The arrangement that holds",
-    responses=described(ProblemType.FORBIDDEN),
+    responses=described(examples.ARRANGEMENT, ProblemType.FORBIDDEN),
 )
 async def arrangement(context: ThisContext) -> ArrangementBody:
     """Number and digest of the version that was signed last, to compare with one's own."""
@@ -97,7 +98,9 @@ async def arrangement(context: ThisContext) -> ArrangementBody:
     )
 
 
-@router.get("/v1/agencies", summary="All agencies", responses=described(ProblemType.FORBIDDEN))
+@router.get(
+    "/v1/agencies", summary="All agencies", responses=described(examples.AGENCIES, ProblemType.FORBIDDEN)
+)
 async def agencies(context: ThisContext) -> AgenciesBody:
     """The partners of the arrangement."""
     context.allow(context.sight.directory)
@@ -108,7 +111,7 @@ async def agencies(context: ThisContext) -> AgenciesBody:
 @router.get(
     "/v1/agencies/{agency}",
     summary="One agency",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(examples.AGENCY, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
 )
 async def one_agency(
     context: ThisContext,
@@ -122,7 +125,11 @@ async def one_agency(
         raise not_found() from None
 
 
-@router.get("/v1/communities", summary="All communities", responses=described(ProblemType.FORBIDDEN))
+@router.get(
+    "/v1/communities",
+    summary="All communities",
+    responses=described(examples.COMMUNITIES, ProblemType.FORBIDDEN),
+)
 async def communities(context: ThisContext) -> CommunitiesBody:
     """The communities of interest that the caller may see."""
     context.allow(context.sight.directory)
@@ -133,7 +140,7 @@ async def communities(context: ThisContext) -> CommunitiesBody:
 @router.get(
     "/v1/communities/{community}",
     summary="One community",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
+    responses=described(examples.COMMUNITY, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND),
 )
 async def one_community(
     context: ThisContext,

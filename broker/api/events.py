@@ -27,10 +27,23 @@ _QUIET_S: Final = 15.0
 _AT_ONCE: Final = 50
 _MOMENT_S: Final = 0.2
 
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/DecisionBody"},
+        },
+    },
+}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "events of type `decision`; `data` is a DecisionBody, `id` an event id",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
@@ -39,12 +52,19 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     "/v1/events",
     summary="New decisions as they come",
     response_class=StreamingResponse,
-    responses={**_STREAM, **described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND)},
+    responses={
+        **described(None, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.CONFLICT),
+        **_STREAM,
+    },
 )
 async def events(
     context: ThisContext,
-    last_event_id: Annotated[str | None, Header(pattern=cursor.PATTERN, max_length=100_000)] = None,
-    after: Annotated[str | None, Query(pattern=cursor.PATTERN, max_length=100_000)] = None,
+    last_event_id: Annotated[
+        str | None, Header(pattern=cursor.PATTERN, max_length=100_000, examples=["5f2c41aa.12"])
+    ] = None,
+    after: Annotated[
+        str | None, Query(pattern=cursor.PATTERN, max_length=100_000, examples=["5f2c41aa.12"])
+    ] = None,
     originator: Annotated[str | None, Query(pattern=AGENCY_PATTERN, examples=["gb-nca"])] = None,
 ) -> StreamingResponse:
     """A stream (HTML 9.2) of the decisions after an event id, or of all, and of those that come later."""

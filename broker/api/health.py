@@ -8,6 +8,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 
+from broker.api import examples
 from broker.api.context import TheseParts
 from broker.api.refusals import Refusal, described
 from schemas.http.problems import ProblemType
@@ -29,7 +30,10 @@ class ReadyBody(Model):
 
 
 @router.get(
-    "/healthz", summary="Whether the process lives", responses=described(), openapi_extra={"security": []}
+    "/healthz",
+    summary="Whether the process lives",
+    responses=described(examples.ALIVE),
+    openapi_extra={"security": []},
 )
 async def healthz() -> AliveBody:
     """Answers while the process serves, whatever the cluster does."""
@@ -37,7 +41,10 @@ async def healthz() -> AliveBody:
 
 
 @router.get(
-    "/readyz", summary="Whether answers are current", responses=described(), openapi_extra={"security": []}
+    "/readyz",
+    summary="Whether answers are current",
+    responses=described(examples.READY),
+    openapi_extra={"security": []},
 )
 async def readyz(parts: TheseParts) -> ReadyBody:
     """Ready, or 503 with what lacks as `reason`: `cluster`, `versions` or `projection`."""

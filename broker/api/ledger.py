@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import Base64Bytes
 
+from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
 from broker.api.evidence import Entry
@@ -24,7 +25,7 @@ from schemas.model import Model
 router = APIRouter(tags=["ledgers"])
 
 MOST = 500
-_KINDS = described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND)
+_KINDS = (ProblemType.FORBIDDEN, ProblemType.NOT_FOUND)
 Originator = Annotated[str, Path(pattern=AGENCY_PATTERN, examples=["gb-nca"])]
 
 
@@ -60,7 +61,9 @@ class RulingBody(Model):
     ruling: Base64Bytes
 
 
-@router.get("/v1/ledgers/{originator}", summary="Size and root", responses=_KINDS)
+@router.get(
+    "/v1/ledgers/{originator}", summary="Size and root", responses=described(examples.LEDGER, *_KINDS)
+)
 async def head(context: ThisContext, originator: Originator) -> LedgerBody:
     """How many leaves the ledger has, and the root over them."""
     lane = lane_of(context, originator)
@@ -68,7 +71,11 @@ async def head(context: ThisContext, originator: Originator) -> LedgerBody:
     return LedgerBody(originator=lane, size=frontier.size, root=frontier.root().hex())
 
 
-@router.get("/v1/ledgers/{originator}/entries", summary="Leaves, page by page", responses=_KINDS)
+@router.get(
+    "/v1/ledgers/{originator}/entries",
+    summary="Leaves, page by page",
+    responses=described(examples.ENTRIES, *_KINDS),
+)
 async def entries(
     context: ThisContext,
     originator: Originator,
@@ -82,7 +89,11 @@ async def entries(
     return EntriesBody(entries=told, next=first + len(told))
 
 
-@router.get("/v1/ledgers/{originator}/entries/{number}", summary="One leaf", responses=_KINDS)
+@router.get(
+    "/v1/ledgers/{originator}/entries/{number}",
+    summary="One leaf",
+    responses=described(examples.ENTRY, *_KINDS),
+)
 async def one_entry(
     context: ThisContext, originator: Originator, number: Annotated[int, Path(ge=0, le=LAST_NUMBER)]
 ) -> EntryBody:
@@ -93,7 +104,11 @@ async def one_entry(
     return _entry(context, found[0])
 
 
-@router.get("/v1/ledgers/{originator}/rulings/{digest}", summary="One ruling", responses=_KINDS)
+@router.get(
+    "/v1/ledgers/{originator}/rulings/{digest}",
+    summary="One ruling",
+    responses=described(examples.RULING, *_KINDS),
+)
 async def one_ruling(
     context: ThisContext, originator: Originator, digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 ) -> RulingBody:

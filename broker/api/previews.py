@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
+from broker.api import examples
 from broker.api.context import Context, ThisContext, reads_json
 from broker.api.instants import instant
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
@@ -61,38 +62,21 @@ class PreviewBody(Model):
     """Those that decide an outcome, with their reasons in plain words."""
 
 
-_EXAMPLE = {
-    "kind": "boat_supply",
-    "portions": [
-        {
-            "name": "base",
-            "label": {
-                "handling": {
-                    "tlp": "GREEN",
-                    "handling_codes": ["H0"],
-                    "source": "B",
-                    "information": "2",
-                    "purposes": ["detection", "investigation", "prevention"],
-                    "retain_until": "2027-06-30",
-                },
-                "releasable_to": {"agencies": ["fr-oltim", "de-bpol"]},
-            },
-        }
-    ],
-}
-
-
 @router.post(
     "/v1/previews",
     summary="Who would get which portion, and why",
-    responses=described(ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.MEDIA_TYPE),
+    responses=described(
+        examples.PREVIEW, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.MEDIA_TYPE
+    ),
     dependencies=[Depends(reads_json)],
 )
 async def preview(
     context: ThisContext,
     request: Annotated[
         PreviewRequest,
-        Body(openapi_examples={"goods for two": {"summary": "one portion", "value": _EXAMPLE}}),
+        Body(
+            openapi_examples={"goods for two": {"summary": "one portion", "value": examples.PREVIEW_REQUEST}}
+        ),
     ],
 ) -> PreviewBody:
     """Asks gate, addressees and rules as admission would now. Officers for their own agency, auditors for any."""

@@ -42,9 +42,12 @@ def _of_framework(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
+    found = list(error.errors())
     if any(one["type"] == "json_invalid" for one in found):
         return _response(problem(ProblemType.BAD_REQUEST, "the body is no JSON"))
+    # A sequence whose only item is at fault is also called too short: the same fault, told twice
+    within = {one["loc"][:n] for one in found for n in range(len(one["loc"]))}
+    found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
     # Never the value itself: what was sent may be what must not be logged or shown
     faults = tuple(Fault(where=_where(one["loc"]), expected=_expected(one)) for one in found)
     return _response(problem(ProblemType.INVALID, faults=faults))
@@ -66,9 +69,10 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
 
 
-def described(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """The problems that an operation may answer with, for OpenAPI; those that every operation may, are added."""
-    return {kind.status: _described(kind) for kind in (*kinds, *_ANYWHERE)}
+def described(example: object, *kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """What an operation may answer with, for OpenAPI: an example, its problems, and those that every operation has."""
+    good = {"content": {"application/json": {"example": example}}}
+    return {200: good, **{kind.status: _described(kind) for kind in (*kinds, *_ANYWHERE)}}
 
 
 _ANYWHERE: Final = (

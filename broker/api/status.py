@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter
 from pydantic import Field
 
+from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.refusals import described
 from schemas.directory import AgencyField
@@ -46,7 +47,11 @@ class DeliveredBody(Model):
     delivered: dict[AgencyField, int]
 
 
-@router.get("/v1/status", summary="The service and its lanes", responses=described(ProblemType.FORBIDDEN))
+@router.get(
+    "/v1/status",
+    summary="The service and its lanes",
+    responses=described(examples.STATUS, ProblemType.FORBIDDEN),
+)
 async def status(context: ThisContext) -> StatusBody:
     """For operators and auditors."""
     context.allow(context.sight.service)
@@ -58,7 +63,9 @@ async def status(context: ThisContext) -> StatusBody:
 
 
 @router.get(
-    "/v1/delivered", summary="How much was delivered to whom", responses=described(ProblemType.FORBIDDEN)
+    "/v1/delivered",
+    summary="How much was delivered to whom",
+    responses=described(examples.DELIVERED, ProblemType.FORBIDDEN),
 )
 async def delivered(context: ThisContext) -> DeliveredBody:
     """Officers see their own agency's count, coordinators those of their country, auditors all."""

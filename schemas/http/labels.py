@@ -1,9 +1,10 @@
 """The label of a portion as people write it over HTTP, and read it there: closed lists, dates, no order to keep."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Self
+from re import fullmatch
+from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from schemas.codes import (
     Caveat,
@@ -22,21 +23,32 @@ from schemas.labels import Handling, Label, Routing, ordered
 from schemas.model import Model
 
 _EPOCH = date(1970, 1, 1)
-_LAST = date(2243, 10, 16)  # the last day that a label can say
+
+_MONTHS: Final = (
+    r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8])"
+)
+_LEAP_YEARS: Final = (
+    r"(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))"
+)
+_DAY: Final = rf"^((19[7-9]\d|2[01]\d\d)-({_MONTHS})|{_LEAP_YEARS}-02-29)$"
+"""The days from 1970 to 2199: what a label can say has its end in the year 2243."""
+
 _CODES = Field(max_length=64)
 _NAMES = Field(max_length=256)
 
 
-def _written_out(value: object) -> object:
+def _day(value: object) -> object:
     # pydantic would read a bare number, or a whole instant, as a day
-    if isinstance(value, str) and len(value) == 10:
+    if type(value) is date or (isinstance(value, str) and fullmatch(_DAY, value)):
         return value
-    if type(value) is date:
-        return value
-    raise ValueError("expected a date such as 2027-01-31")
+    raise ValueError("expected a day from 1970 to 2199, such as 2027-01-31")
 
 
-Day = Annotated[date, BeforeValidator(_written_out), Field(ge=_EPOCH, le=_LAST)]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "pattern": _DAY, "examples": ["2027-01-31"]}),
+]
 
 
 class HandlingBody(Model):

@@ -8,11 +8,12 @@ from tempfile import mkdtemp
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from agencies.drafting import Draft
 from agencies.keystore import Keystore
 from agencies.sealing import Sealer
-from broker.api.app import Doors, make_app
+from broker.api.app import Doors, make_app, routes
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
 from broker.api.ledgers import Ledgers
@@ -61,7 +62,7 @@ class Desk:
         }
         arrangement = ceremony.arrangement
         self.ledgers = Ledgers(arrangement.domains, arrangement.directory.agency_ids)
-        parts = Parts(
+        self._parts = Parts(
             self.signed,
             self.ledgers,
             Certificates(self.ledgers),
@@ -70,8 +71,13 @@ class Desk:
             lambda: now_ms,
         )
         self.app = make_app(
-            parts, Callers(lambda: {**self.signed.issuers(), **self.others}, self.audience), doors
+            self._parts, Callers(lambda: {**self.signed.issuers(), **self.others}, self.audience), doors
         )
+
+    @property
+    def routes(self) -> FastAPI:
+        """The routes behind the doors, with their OpenAPI document."""
+        return routes(self._parts)
 
     async def _lacking(self) -> str | None:
         return self.lacking

@@ -1,0 +1,115 @@
+"""An answer of each operation, for OpenAPI and for whoever writes a client. A test holds each against its model."""
+
+from typing import Any, Final
+
+_DIGEST: Final = "a945b7f5dbadfcc88e08aa7bd1b067f4153f15ccfe104464bc7787f467b5cf64"
+_OTHER: Final = "d1f7ac9c77baf2b9fe0f1e09f68ac86d6a5db42ac8b9c25b5b2a7cfb3eaa6a3e"
+_AT: Final = "2026-09-21T14:13:20Z"
+_EVENT: Final = "5f2c41aa.12"
+
+ALIVE: Final = {"status": "alive"}
+READY: Final = {"status": "ready"}
+ARRANGEMENT: Final = {"federation": "g7", "number": 0, "digest": _DIGEST, "threshold": 5, "now": _AT}
+
+AGENCY: Final = {
+    "id": "gb-nca",
+    "name": "National Crime Agency",
+    "role": "police",
+    "states": ["GB"],
+    "exposed_states": ["GB"],
+    "coordinating": False,
+    "active": True,
+    "communities": ["jit-channel"],
+}
+AGENCIES: Final = {"agencies": [AGENCY]}
+COMMUNITY: Final = {
+    "id": "jit-channel",
+    "name": "Joint investigation team Channel",
+    "lead": "fr-oltim",
+    "start": "2026-01-01T00:00:00Z",
+    "end": None,
+    "active": True,
+    "members": [{"agency": "gb-nca", "start": None, "end": None}],
+}
+COMMUNITIES: Final = {"communities": [COMMUNITY]}
+
+LABEL: Final[dict[str, Any]] = {
+    "handling": {
+        "tlp": "GREEN",
+        "handling_codes": ["H0"],
+        "source": "B",
+        "information": "2",
+        "purposes": ["detection", "investigation", "prevention"],
+        "retain_until": "2027-06-30",
+    },
+    "releasable_to": {"agencies": ["fr-oltim", "de-bpol"]},
+}
+PREVIEW_REQUEST: Final = {"kind": "boat_supply", "portions": [{"name": "base", "label": LABEL}]}
+
+_OUTCOMES: Final = [
+    {"recipient": "eu-europol", "withheld": "not_addressed", "rules": []},
+    {"recipient": "fr-oltim", "withheld": None, "rules": ["partners-tlp-green"]},
+]
+_RULES: Final = {"partners-tlp-green": {"reason": "A partner may have what is marked TLP:GREEN."}}
+
+PREVIEW: Final = {
+    "at": _AT,
+    "originator": "gb-nca",
+    "kind": "boat_supply",
+    "arrangement": 0,
+    "refused": None,
+    "portions": [{"name": "base", "outcomes": _OUTCOMES}],
+    "rules": _RULES,
+}
+DECISION: Final = {
+    "event": _EVENT,
+    "originator": "gb-nca",
+    "number": 11,
+    "at": _AT,
+    "outcome": "admitted",
+    "refused": None,
+    "record": "019f6c6e-3c00-7d3a-9f11-0b7f1f0f2a01",
+    "manifest": _DIGEST,
+    "kind": "boat_supply",
+    "revision": 1,
+    "sequence": 7,
+    "created": _AT,
+    "arrangement": _DIGEST,
+    "portions": [{"name": "base", "label": LABEL, "ruling": _OTHER, "outcomes": _OUTCOMES}],
+    "rules": _RULES,
+}
+DECISIONS: Final = {"decisions": [DECISION], "next": _EVENT}
+
+LEDGER: Final = {"originator": "gb-nca", "size": 12, "root": _OTHER}
+ENTRY: Final = {"number": 11, "kind": "admitted", "at": _AT, "leaf": "rKhhZG1pdHRlZA==", "hash": _OTHER}
+ENTRIES: Final = {"entries": [ENTRY], "next": 12}
+RULING: Final = {"digest": _OTHER, "ruling": "ksQg"}
+CERTIFICATES: Final = {
+    "originator": "gb-nca",
+    "number": 11,
+    "certificates": [
+        {
+            "recipient": "fr-oltim",
+            "chain_number": 3,
+            "digest": _OTHER,
+            "predecessor": _DIGEST,
+            "certificate": "nKhkZWxpdmVyeQ==",
+        }
+    ],
+}
+STATUS: Final = {
+    "lacking": None,
+    "arrangement": 0,
+    "lanes": [
+        {
+            "originator": "gb-nca",
+            "leaves": 12,
+            "admitted": 9,
+            "quarantined": {"bad_seal": 1},
+            "duplicates": 0,
+            "gaps": 0,
+            "controls": 1,
+        }
+    ],
+}
+DELIVERED: Final = {"delivered": {"gb-bf": 2, "gb-bsc": 0, "gb-nca": 2}}

@@ -1,0 +1,108 @@
+"""The service against its own OpenAPI document: schemathesis makes requests, good and bad, with all of its checks.
+
+Once for each role, and the document itself: each operation has a summary, its problems, and nothing from elsewhere.
+"""
+
+import asyncio
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS, load_all_checks
+
+from broker.api import health
+from broker.api.app import ROUTERS
+from schemas.http.tokens import ApiRole
+from schemas.ids import AgencyId
+from tests.support.api import Desk, g7
+from tests.support.drafts import plain
+from tests.support.federation import NOW_MS
+
+NCA, OLTIM = AgencyId("gb-nca"), AgencyId("fr-oltim")
+EXAMPLES = 25
+
+load_all_checks()
+
+
+@cache
+def desk() -> Desk:
+    async def make() -> Desk:
+        made = Desk(g7(), NOW_MS, most_streams=10_000)
+        await made.decide(await made.lane(NCA), plain(1, OLTIM), plain(2, "de-bpol"))
+        return made
+
+    return asyncio.run(make())
+
+
+@cache
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = desk().routes.openapi()
+    return found
+
+
+schema = schemathesis.openapi.from_dict(document())
+schema.app = desk().app
+
+
+def token(role: ApiRole, path: str) -> str:
+    """A stream ends with its token: that of a stream is to end soon."""
+    agency = NCA if role is ApiRole.OFFICER else AgencyId("gb-bsc") if role is ApiRole.COORDINATOR else None
+    return desk().token(role, agency, life_s=1 if path == "/v1/events" else 600)
+
+
+@pytest.mark.parametrize("role", list(ApiRole))
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+def test_every_answer_is_one_that_the_document_tells_of(case: schemathesis.Case[Any], role: ApiRole) -> None:
+    headers = {"Authorization": f"Bearer {token(role, case.path)}"}
+    case.call_and_validate(headers=headers, checks=checks_of(case))
+
+
+def checks_of(case: schemathesis.Case[Any]) -> list[Any]:
+    """All, but for one of the tool's own: it fills a case that it calls good with a header that it calls bad."""
+    assert case.meta is not None
+    mixed = any(part.mode.is_negative for part in case.meta.components.values())
+    return [
+        check for check in CHECKS.get_all() if not (mixed and check.__name__ == "positive_data_acceptance")
+    ]
+
+
+def test_every_operation_is_described() -> None:
+    for path, methods in document()["paths"].items():
+        for operation in methods.values():
+            assert operation["summary"], path
+            assert operation["description"], path
+            told = operation["responses"]
+            assert {"200", "400", "401", "408", "413", "422", "429", "500", "503"} <= told.keys(), path
+            for status, response in told.items():
+                if status != "200":
+                    assert list(response["content"]) == ["application/problem+json"], path
+            assert ("security" in operation) == (path not in ("/healthz", "/readyz")) or operation[
+                "security"
+            ] == []
+
+
+def test_every_operation_has_an_example_that_its_model_takes() -> None:
+    known = [route for router in (health.router, *ROUTERS) for route in router.routes]
+    models = {route.path: route.response_model for route in known if isinstance(route, APIRoute)}
+    for path, methods in document()["paths"].items():
+        for operation in methods.values():
+            ((media, content),) = operation["responses"]["200"]["content"].items()
+            if media == "application/json":
+                made = models[path].model_validate(content["example"])
+                assert json.loads(made.model_dump_json()).keys() == content["example"].keys(), path
+
+
+def test_the_document_leads_nowhere_else() -> None:
+    assert not re.findall(r"https?://(?!login\.example)[^\s\"]*", json.dumps(document()))
