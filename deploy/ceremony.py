@@ -2,12 +2,17 @@
 
 - Each principal gets a folder of its own and nothing else: `agencies/<id>/keys`, `broker/keys`, and TLS alone for
   `federation` and `auditor`. The broker's folder never holds anything that opens content.
+- Auditors and operators have a key that issues access tokens in their role, `auditor/keys/token.key` and
+  `operator/keys/token.key`. What an agency's people show to the broker is issued with its signing key.
 - Identity keys go to `agencies/<id>/offline`: they sign versions and belong in a safe, not on a node.
 - The genesis digest is what everybody pins; it is written to `genesis.sha256` for people to compare.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agencies.keystore import IDENTITY, OPENING, SIGNING, OpeningKey, write_secret
 from deploy.arrangements import ArrangementSource
@@ -25,9 +30,15 @@ from schemas.arrangement import (
 )
 from schemas.canonical import Domains
 from schemas.gate import GATE_VERSION
+from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.topics import AUDITOR, BROKER, FEDERATION
+
+ISSUING: Final = "token.key"
+"""An Ed25519 seed that signs access tokens and nothing else."""
+
+OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,10 @@ class Ceremony:
     def tls(self, service: str) -> Path:
         """The TLS folder of a principal that has no other keys."""
         return self.folder / service / "keys"
+
+    def token_key(self, role: ApiRole) -> Path:
+        """The key that issues tokens in a role of no agency."""
+        return self.tls({ApiRole.AUDITOR: AUDITOR, ApiRole.OPERATOR: OPERATOR}[role]) / ISSUING
 
 
 def agency_folder(folder: Path, agency: AgencyId) -> Path:
@@ -79,6 +94,8 @@ def hold_ceremony(source: ArrangementSource, folder: Path, authority: Authority)
     write_secret(folder / BROKER / "keys" / SIGNING, broker.seeds())
     for service in (FEDERATION, AUDITOR):
         write_tls(folder / service / "keys", authority.issue(service))
+    for service in (AUDITOR, OPERATOR):
+        write_secret(folder / service / "keys" / ISSUING, Ed25519PrivateKey.generate().private_bytes_raw())
     body = ArrangementBody(
         number=0,
         predecessor="",

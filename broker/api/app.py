@@ -88,7 +88,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for route in _known_routes():
         # The framework leaves out each null of an example, and a null here says something
-        good = document["paths"][route.path][next(iter(route.methods or ())).lower()]["responses"]["200"]["content"]
+        good = document["paths"][route.path][next(iter(route.methods or ())).lower()]["responses"]["200"][
+            "content"
+        ]
         if "application/json" in good:
             good["application/json"]["example"] = route.responses[200]["content"]["application/json"][
                 "example"

@@ -14,6 +14,7 @@ COMMANDS = {
     "simulate": "deploy.cli.simulate",
     "arrangement": "deploy.cli.arrangement",
     "keys": "deploy.cli.keys",
+    "broker": "deploy.cli.broker",
     "ledger": "deploy.cli.ledger",
     "doctor": "deploy.cli.doctor",
 }

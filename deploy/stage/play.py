@@ -114,13 +114,17 @@ class _Play:
             loop.add_signal_handler(number, task.cancel)
         try:
             begun = time.monotonic()
-            services = Services(self._run, source, work, isolate=self._options.isolate, on_step=self._step)
+            options = self._options
+            services = Services(
+                self._run, source, work, isolate=options.isolate, apis=options.keep, on_step=self._step
+            )
             show_opening(self._console, services, self._screenplay)
             async with services:
                 report = await self._direct(services)
                 self._tell(report, services, time.monotonic() - begun)
                 if self._options.keep:
-                    self._console.print("\nAll is running; Ctrl-C stops it.")
+                    self._console.print(f"\nbroker API: {services.addresses.broker}", highlight=False)
+                    self._console.print("All is running; Ctrl-C stops it.")
                     await self._stay()
             return report.good
         except asyncio.CancelledError:

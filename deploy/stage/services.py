@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
@@ -28,11 +29,13 @@ from deploy.secretariat import (
     propose_version,
     read_identities,
 )
+from deploy.stage.addresses import ADDRESS, BROKER_API, Addresses, address_in, write_addresses
 from deploy.stage.run import Run
 from deploy.stage.work import Work
 from deploy.topics import apply_topics
 from schemas.clock import ClockMap
 from schemas.history import Standing
+from schemas.http.tokens import ApiRole, public_key
 from schemas.ids import AgencyId
 from schemas.topics import FEDERATION
 
@@ -52,11 +55,14 @@ class Services:
         work: Work,
         *,
         isolate: bool = False,
+        apis: bool = False,
         on_step: Step = lambda _name, _seconds: None,
     ) -> None:
         self.run = run
         self.source = source
         self._isolate = isolate
+        self._apis = apis
+        self.addresses = Addresses()
         self.work = work
         self._on_step = on_step
         self._stack = AsyncExitStack()
@@ -121,10 +127,15 @@ class Services:
         begun = self._done("topics and rights", begun)
         self._stack.push_async_callback(self._stop_children)
         self._commands = {"broker": self._broker(), **self._hosts()}
+        if self._apis:
+            self._commands[BROKER_API] = self._broker_api()
         for name in self._commands:
             self._boot(name)
         await asyncio.gather(*(self._ready(name) for name in self._commands))
         self._done("broker and nodes", begun)
+        if self._apis:
+            self.addresses = Addresses(broker=address_in(self._children[BROKER_API].said()))
+            write_addresses(self.run.folder, self.addresses)
 
     def _done(self, name: str, begun: float) -> float:
         now = time.monotonic()
@@ -167,6 +178,16 @@ class Services:
         folder = self.ceremony.broker.absolute()
         settings = self._settings("broker", {"keys": str(folder / "keys"), "state": str(folder / "state")})
         return "broker", settings, "ready", 1
+
+    def _broker_api(self) -> tuple[str, Path, str, int]:
+        keys = str((self.ceremony.broker / "keys").absolute())
+        issuers = {role: self._issuer(role) for role in (ApiRole.AUDITOR, ApiRole.OPERATOR)}
+        settings = self._settings(BROKER_API, {"keys": keys, "issuers": issuers})
+        return "broker.api", settings, ADDRESS, 1
+
+    def _issuer(self, role: ApiRole) -> dict[str, str]:
+        public = public_key(self.ceremony.token_key(role).read_bytes())
+        return {"role": role, "key": urlsafe_b64encode(public).decode()}
 
     def _hosts(self) -> dict[str, tuple[str, Path, str, int]]:
         """One host for every eight nodes, or one for each."""
@@ -222,7 +243,7 @@ class Services:
     @property
     def host_names(self) -> list[str]:
         """The node hosts."""
-        return [name for name in self._commands if name != "broker"]
+        return [name for name in self._commands if name not in ("broker", BROKER_API)]
 
     async def kill(self, name: str) -> None:
         """SIGKILL a service, `kafka` among them, and wait until it is gone."""
