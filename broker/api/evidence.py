@@ -11,6 +11,7 @@ from typing import Protocol
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, Leaf, LedgerEntry, Quarantined
 from schemas.merkle import Frontier
+from schemas.proofs import Node
 from schemas.rulings import Ruling
 from schemas.verdicts import Refused
 
@@ -78,8 +79,8 @@ class Evidence(Protocol):
         """Size and root of the ledger's tree."""
         ...
 
-    async def hashes(self, lane: AgencyId, size: int) -> Sequence[Digest]:
-        """The hashes of the first `size` leaves."""
+    async def nodes(self, lane: AgencyId) -> Node:
+        """The nodes of the ledger's tree, for `schemas.proofs`."""
         ...
 
     async def counts(self, lane: AgencyId) -> LaneCounts:

@@ -83,6 +83,22 @@ DECISIONS: Final = {"decisions": [DECISION], "next": _EVENT}
 LEDGER: Final = {"originator": "gb-nca", "size": 12, "root": _OTHER}
 ENTRY: Final = {"number": 11, "kind": "admitted", "at": _AT, "leaf": "rKhhZG1pdHRlZA==", "hash": _OTHER}
 ENTRIES: Final = {"entries": [ENTRY], "next": 12}
+INCLUSION: Final = {
+    "originator": "gb-nca",
+    "index": 11,
+    "size": 12,
+    "leaf_hash": _DIGEST,
+    "root": _OTHER,
+    "path": [_DIGEST, _OTHER],
+}
+CONSISTENCY: Final = {
+    "originator": "gb-nca",
+    "first": 8,
+    "second": 12,
+    "first_root": _DIGEST,
+    "second_root": _OTHER,
+    "path": [_OTHER],
+}
 RULING: Final = {"digest": _OTHER, "ruling": "ksQg"}
 CERTIFICATES: Final = {
     "originator": "gb-nca",

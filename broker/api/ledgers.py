@@ -33,7 +33,8 @@ from schemas.ledger import (
     parse_leaf,
     parse_ledger_entry,
 )
-from schemas.merkle import EMPTY_FRONTIER, Frontier
+from schemas.merkle import EMPTY_FRONTIER, Frontier, node_hash
+from schemas.proofs import Node
 from schemas.rulings import Ruling, parse_ruling, ruling_digest
 from schemas.stopping import stop_if_asked
 from schemas.topics import ledger_topic
@@ -46,7 +47,8 @@ class _Held:
     """One lane's ledger."""
 
     entries: list[Entry] = field(default_factory=list)
-    hashes: list[Digest] = field(default_factory=list)
+    levels: list[list[Digest]] = field(default_factory=lambda: [[]])
+    """Of the tree: the roots of its perfect subtrees by level and place, the leaves' hashes first."""
     frontier: Frontier = EMPTY_FRONTIER
     decided: list[tuple[int, int]] = field(default_factory=list)
     """(leaf number, admission time) of each decision."""
@@ -108,8 +110,9 @@ class Ledgers:
     async def frontier(self, lane: AgencyId) -> Frontier:
         return self._held[lane].frontier
 
-    async def hashes(self, lane: AgencyId, size: int) -> Sequence[Digest]:
-        return self._held[lane].hashes[:size]
+    async def nodes(self, lane: AgencyId) -> Node:
+        levels = self._held[lane].levels
+        return lambda level, place: levels[level][place]
 
     async def counts(self, lane: AgencyId) -> LaneCounts:
         return self._held[lane].counts
@@ -145,8 +148,9 @@ class Ledgers:
     def _append(self, held: _Held, data: bytes) -> None:
         leaf = parse_leaf(data)
         held.entries.append(Entry(leaf, data))
-        held.hashes.append(ledger_leaf_hash(self._domains, data))
-        held.frontier = held.frontier.append(held.hashes[-1])
+        digest = ledger_leaf_hash(self._domains, data)
+        held.frontier = held.frontier.append(digest)
+        _grow(held.levels, digest)
         if isinstance(leaf, Admitted | Quarantined):
             held.decided.append((leaf.number, leaf.at_ms))
             if leaf.record_id:
@@ -180,6 +184,17 @@ class Ledgers:
                 await asyncio.sleep(0.5)
             finally:
                 await reader.stop()
+
+
+def _grow(levels: list[list[Digest]], leaf: Digest) -> None:
+    """Append a leaf, and each perfect subtree that it completes."""
+    levels[0].append(leaf)
+    level = 0
+    while len(levels[level]) % 2 == 0:
+        if level + 1 == len(levels):
+            levels.append([])
+        levels[level + 1].append(node_hash(levels[level][-2], levels[level][-1]))
+        level += 1
 
 
 def _order(event: Event) -> tuple[int, AgencyId, int]:

@@ -17,6 +17,7 @@ from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from schemas.ledger import Quarantined, ledger_leaf_hash
 from schemas.merkle import EMPTY_FRONTIER
+from schemas.proofs import verify_consistency, verify_inclusion
 from tests.support.api import WIDE, Desk, g7
 from tests.support.drafts import plain, record_id
 from tests.support.federation import NOW_MS
@@ -112,6 +113,9 @@ HIDDEN = [
     "/v1/ledgers/{lane}",
     "/v1/ledgers/{lane}/entries",
     "/v1/ledgers/{lane}/entries/0",
+    "/v1/ledgers/{lane}/entries/1/certificates",
+    "/v1/ledgers/{lane}/proofs/inclusion?index=0&size=1",
+    "/v1/ledgers/{lane}/proofs/consistency?first=1&second=99",
     "/v1/ledgers/{lane}/rulings/" + "0" * 64,
 ]
 
@@ -189,6 +193,31 @@ async def test_a_ledger_by_its_bytes(desk: Desk) -> None:
         decision = (await client.get(f"/v1/decisions/{NCA}/1")).json()
         ruling = decision["portions"][0]["ruling"]
         assert (await client.get(f"/v1/ledgers/{NCA}/rulings/{ruling}")).json()["digest"] == ruling
+
+
+async def test_proofs_lead_to_the_roots(desk: Desk) -> None:
+    async with desk.officer(NCA) as client:
+        head = (await client.get(f"/v1/ledgers/{NCA}")).json()
+        for size in range(1, head["size"] + 1):
+            for index in range(size):
+                query = {"index": index, "size": size}
+                told = (await client.get(f"/v1/ledgers/{NCA}/proofs/inclusion", params=query)).json()
+                leaf, root = bytes.fromhex(told["leaf_hash"]), bytes.fromhex(told["root"])
+                path = [bytes.fromhex(step) for step in told["path"]]
+                assert verify_inclusion(leaf, index, size, path, root)
+            query = {"first": size, "second": head["size"]}
+            told = (await client.get(f"/v1/ledgers/{NCA}/proofs/consistency", params=query)).json()
+            assert told["second_root"] == head["root"]
+            old, new = bytes.fromhex(told["first_root"]), bytes.fromhex(told["second_root"])
+            path = [bytes.fromhex(step) for step in told["path"]]
+            assert verify_consistency(size, old, head["size"], new, path)
+        for path_and_query in (
+            "inclusion?index=1&size=99",
+            "inclusion?index=3&size=3",
+            "consistency?first=3&second=2",
+        ):
+            refused = await client.get(f"/v1/ledgers/{NCA}/proofs/{path_and_query}")
+            assert (refused.status_code, refused.json()["reason"]) == (409, "tree")
 
 
 async def test_certificates_are_those_that_the_recipients_hold(desk: Desk) -> None:
