@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 
+import msgspec
+
 from broker.api.evidence import Entry, Event, LaneCounts
 from broker.api.outcomes import receivers
 from broker.errors import BrokerError
 from broker.kafka import Connection, Reader
 from schemas.canonical import Domains
-from schemas.frames import parse_parcel
+from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import (
     Admitted,
@@ -125,7 +127,18 @@ class Ledgers:
     # --- what is read ------------------------------------------------------------------------
 
     async def take(self, lane: AgencyId, value: bytes) -> None:
-        """Take in a message of a lane's ledger. Raises: `BrokerError` for a hole."""
+        """Take in a message of a lane's ledger. Raises: `BrokerError` for one that does not go on from the last."""
+        try:
+            self._take(lane, value)
+        except (BadFrame, LookupError, msgspec.MsgspecError) as error:
+            raise BrokerError(
+                f"ledger of '{lane}' cannot be read after {len(self._held[lane].entries)} leaves: {error}"
+            ) from error
+        async with self._moved:
+            self._heard += 1
+            self._moved.notify_all()
+
+    def _take(self, lane: AgencyId, value: bytes) -> None:
         parcel = parse_parcel(value)
         held, number = self._held[lane], parcel.first
         for data in parcel.entries:
@@ -141,9 +154,6 @@ class Ledgers:
                 if number == len(held.entries):
                     self._append(held, entry.leaf)
                 number += 1
-        async with self._moved:
-            self._heard += 1
-            self._moved.notify_all()
 
     def _append(self, held: _Held, data: bytes) -> None:
         leaf = parse_leaf(data)
