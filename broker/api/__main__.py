@@ -65,7 +65,7 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
         name: Issuer(issuer.key, frozenset({issuer.role}), None) for name, issuer in settings.issuers.items()
     }
     callers = Callers(
-        lambda: {**own, **signed.issuers()},
+        lambda: {**own, **signed.issuers(parts.real_ms())},
         broker_audience(genesis.body.federation),
         tuple(KeySource(provider, fetch) for provider in settings.providers),
     )

@@ -104,7 +104,7 @@ def named_once(request: Request) -> None:
 bearer = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
-    description="An access token, 15 minutes at most (docs/architecture.md).",
+    description="An access token, 15 minutes at most.",
 )
 
 ThisContext = Annotated[Context, Depends(_context)]

@@ -89,14 +89,16 @@ class Signed:
             finally:
                 await reader.stop()
 
-    def issuers(self) -> dict[str, Issuer]:
-        """Each member by its signing key; coordinators are those whom the arrangement says so of."""
-        arrangement = self.standing.arrangement
+    def issuers(self, real_ms: int) -> dict[str, Issuer]:
+        """Each member by its signing key, while that is good, with the roles that the arrangement gives it."""
+        arrangement, clock = self.standing
+        directory, at_ms = arrangement.directory, clock.to_domain(real_ms)
         return {
             agency.id: _issuer(
                 agency.id, arrangement.body.keys[agency.id].signing.ed25519, agency.coordinating
             )
-            for agency in arrangement.directory.agencies
+            for agency in directory.agencies
+            if directory.signs(agency.id, at_ms)
         }
 
 

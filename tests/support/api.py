@@ -71,7 +71,7 @@ class Desk:
             lambda: now_ms,
         )
         self.app = make_app(
-            self._parts, Callers(lambda: {**self.signed.issuers(), **self.others}, self.audience), doors
+            self._parts, Callers(lambda: {**self.others, **self.signed.issuers(now_ms)}, self.audience), doors
         )
 
     @property

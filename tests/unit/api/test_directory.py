@@ -1,10 +1,18 @@
 """Agencies and communities as each role sees them, and the answers that every door gives."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
 import httpx
 import pytest
 
 from broker.api.app import Doors
 from broker.api.settings import Rates
+from deploy.arrangements import SHIPPED, read_arrangement
+from deploy.ceremony import hold_ceremony
+from deploy.pki import Authority
+from schemas.directory import Directory
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from tests.support.api import WIDE, Desk, g7
@@ -79,10 +87,26 @@ async def test_without_a_token_that_holds_everything_is_the_same(desk: Desk, pat
                 assert answered.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_member_that_coordinates_no_longer_has_no_coordinators(desk: Desk) -> None:
-    issuers = desk.signed.issuers()
-    assert ApiRole.COORDINATOR in issuers[BSC].roles
-    assert ApiRole.COORDINATOR not in issuers[NCA].roles
+def test_only_whom_the_arrangement_names_has_coordinators(desk: Desk) -> None:
+    issuers = desk.signed.issuers(NOW_MS)
+    assert {name for name, issuer in issuers.items() if ApiRole.COORDINATOR in issuer.roles} == {BSC}
+
+
+async def test_a_signing_key_that_is_good_no_longer_issues_no_token(tmp_path: Path) -> None:
+    source = read_arrangement(SHIPPED / "g7-small")
+    ends = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    agencies = tuple(
+        a.model_copy(update={"signing_until": ends}) if a.id == NCA else a for a in source.directory.agencies
+    )
+    directory = Directory.model_validate(
+        {**{f: getattr(source.directory, f) for f in Directory.model_fields}, "agencies": agencies}
+    )
+    ceremony = hold_ceremony(replace(source, directory=directory), tmp_path, Authority.create())
+    for now_ms, status in ((NOW_MS - 1, 200), (NOW_MS, 401)):
+        own = Desk(ceremony, now_ms)
+        async with own.officer(NCA) as ended, own.officer(OLTIM) as other:
+            assert (await ended.get("/v1/agencies")).status_code == status
+            assert (await other.get("/v1/agencies")).status_code == 200
 
 
 async def test_what_the_framework_refuses_is_a_problem_too(desk: Desk) -> None:
