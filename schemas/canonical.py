@@ -79,6 +79,8 @@ class Domains:
         self.chain_start = self._domain("chain-start")
         self.ledger_leaf = self._domain("ledger-leaf")
         self.ruling = self._domain("ruling")
+        self.checkpoint = self._domain("checkpoint")
+        self.checkpoint_leaf = self._domain("checkpoint-leaf")
         self.key_id = self._domain("key-id")
         self.key_statement = self._domain("key-statement")
         self.arrangement = self._domain("arrangement")

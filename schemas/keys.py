@@ -58,6 +58,14 @@ class SigningPublic(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
             return False
         return True
 
+    def verifies_ed25519(self, signature: bytes, data: bytes) -> bool:
+        """Whether the classical half alone holds: for what other tools verify, beside a hybrid seal."""
+        try:
+            self._ed25519.verify(signature, data)  # RFC 8032 5.1.7
+        except InvalidSignature:
+            return False
+        return True
+
 
 class SigningPair:
     """A private signing pair, kept as its two 32-byte seeds."""
@@ -88,6 +96,10 @@ class SigningPair:
 
     def sign(self, data: bytes) -> Signature:
         return Signature(self._ed25519.sign(data), self._mldsa65.sign(data))
+
+    def sign_ed25519(self, data: bytes) -> bytes:
+        """By the classical half alone, for formats that know no other."""
+        return self._ed25519.sign(data)
 
 
 class OpeningPublic(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):

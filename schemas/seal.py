@@ -30,6 +30,7 @@ class Role(StrEnum):
 
     WINDOW = "window"
     HEADS = "heads"
+    CHECKPOINT = "checkpoint"
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
