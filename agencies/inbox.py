@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 from agencies.errors import PositionMoved
 from agencies.judging import SEEN, Delivered, Judge, Judged, UnknownVersion
 from agencies.kafka import Connection, Reader
+from agencies.silence import ROUNDS, Silence
 from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.database import insert_new
@@ -40,6 +41,7 @@ class Inbox:
         partitions: Sequence[int],
         judge: Judge,
         signed: Signed,
+        silence: Silence | None = None,
     ) -> None:
         self._store = store
         self._connection = connection
@@ -47,6 +49,7 @@ class Inbox:
         self._partitions = partitions
         self._judge = judge
         self._signed = signed
+        self._silence = silence
         self.stored = asyncio.Event()
 
     async def run(self) -> None:
@@ -75,6 +78,16 @@ class Inbox:
                     await asyncio.sleep(0.2)
         finally:
             await reader.stop()
+
+    async def watch(self, silence: Silence) -> None:
+        """Raise an alarm for every lane that falls silent, for ever."""
+        while True:
+            stop_if_asked()
+            if fallen := silence.fallen(time.monotonic()):
+                detail = f"no heads of {', '.join(fallen)} for {ROUNDS} rounds"
+                log.warning("%s: %s", Alarm.SILENCE, detail)
+                await self._store.run(partial(_raise, alarm=Alarm.SILENCE, detail=detail))
+            await asyncio.sleep(1.0)
 
     async def _check_begins(self, reader: Reader, offsets: dict[int, int]) -> None:
         """Go on where a partition begins, if that is later than where we are.
@@ -112,6 +125,8 @@ class Inbox:
             lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
         )
         offsets.update(moved)
+        if self._silence is not None:
+            self._silence.told((lane for _, j in judged for lane in j.told), time.monotonic())
         self.stored.set()
 
     async def _judged(self, message: Delivered) -> Judged:
@@ -129,8 +144,12 @@ def _move(connection: SqlConnection, topic: str, partition: int, offset: int) ->
     where = (positions.c.topic == topic) & (positions.c.partition == partition)
     connection.execute(update(positions).where(where).values(offset=offset))
     detail = f"what was acknowledged of '{topic}' up to {offset} is not in this store"
+    _raise(connection, Alarm.RESTORED_COPY, detail)
+
+
+def _raise(connection: SqlConnection, alarm: Alarm, detail: str) -> None:
     now = time.time_ns() // 1_000_000
-    connection.execute(insert(alarms).values(alarm=Alarm.RESTORED_COPY, detail=detail, at_ms=now))
+    connection.execute(insert(alarms).values(alarm=alarm, detail=detail, at_ms=now))
 
 
 def read_positions(connection: SqlConnection, topic: str, partitions: Sequence[int]) -> dict[int, int]:

@@ -4,6 +4,8 @@
 - What is not newer by chain number is dropped if it was seen; another certificate at such a number is a fork.
 - A bad signature over heads: the deliveries under it go to quarantine. A break in the chain: store, alarm,
   re-anchor at the signed head; the receipt says which numbers are missing.
+- A signed head without certificates comes in a round. A number greater than ours: what was delivered last never came;
+  ours, and another digest: a fork; smaller: an old message again.
 - A receipt is believed if its sender's window seal covers it.
 """
 
@@ -29,6 +31,7 @@ from schemas.envelope import (
     DeliveryEntry,
     HeadEntry,
     control_leaf,
+    frame_bytes,
     head_leaf,
     parse_deliver_entry,
 )
@@ -93,6 +96,8 @@ class Judged:
     heads: list[HeadEntry] = field(default_factory=list)
     receipts: list[JudgedReceipt] = field(default_factory=list)
     alarms: list[tuple[Alarm, str]] = field(default_factory=list)
+    told: list[AgencyId] = field(default_factory=list)
+    """Lanes of which a round told where our chain stands."""
     parcel: Parcel | None = None
 
 
@@ -126,6 +131,8 @@ class Judge:
         self._heads_verifier: SealVerifier = arrangement.heads_verifier()
         self._opener = opener
         self._members = frozenset(arrangement.directory.agency_ids)
+        self._forks: set[tuple[AgencyId, int, bytes]] = set()
+        """Heads of which an alarm was raised: each round tells them again."""
         self._seen: dict[Digest, None] = {}
         """Certificates taken in lately, the oldest first."""
         self.chains = dict(chain_heads)
@@ -173,7 +180,9 @@ class Judge:
                 self._control(entry, parcel, data, i, out, all_read)
         enclosed = Enclosed(parcel, self.domains, self._windows)
         for lane, run in runs.items():
-            self._lane(lane, run, signed.get(lane), enclosed, out)
+            self._lane(lane, run, signed.pop(lane, None), enclosed, out)
+        for lane, (head, reason) in signed.items():
+            self._told(lane, head, reason, message.value, out)
         return out
 
     def _sort(
@@ -263,6 +272,28 @@ class Judge:
                     (Alarm.CHAIN_BREAK, f"lane '{lane}': number {certificate.number} comes twice and differs")
                 )
                 out.bad.append(self._bad(Unopened.BAD_CERTIFICATE, parcel, i, lane, None, certificate))
+
+    def _told(
+        self, lane: AgencyId, head: HeadEntry, reason: Unopened | None, data: bytes, out: Judged
+    ) -> None:
+        """A head without certificates. A fork is proved by it and its seal, so then the whole message is kept."""
+        before = self.head(lane)
+        if reason is not None:
+            out.bad.append(Bad(reason, frame_bytes(head), None, lane))
+            return
+        out.told.append(lane)
+        if head.number > before.number:
+            missing = f"numbers {before.number + 1} to {head.number} were delivered and never came"
+            out.alarms.append((Alarm.TAIL_DROPPED, f"lane '{lane}': {missing}"))
+            self.chains[lane] = Head(head.number, head.digest)
+            out.heads.append(head)
+        elif head.number == before.number and head.digest != before.digest:
+            fork = (lane, head.number, head.digest)
+            if fork not in self._forks:
+                self._forks.add(fork)
+                detail = f"lane '{lane}': the broker signed two heads of number {head.number}"
+                out.alarms.append((Alarm.FORK, detail))
+                out.bad.append(Bad(Unopened.BAD_HEAD, data, None, lane))
 
     def remember(self, certificates: Iterable[bytes]) -> None:
         """Certificates that were taken in before a restart, the oldest first."""

@@ -26,6 +26,7 @@ from agencies.outbox import Outbox, Relay, last_sequence
 from agencies.receipts import Receipts
 from agencies.sealing import Sealer
 from agencies.settings import NodeSettings
+from agencies.silence import Silence
 from agencies.simulation.player import Player, read_script
 from agencies.standing import LaneStanding, Signed
 from agencies.store import Store
@@ -46,7 +47,7 @@ from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.node")
 
-_TAIL = 50
+_TAIL = 100  # messages: receipts and checkpoints stand between those that hold a sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,10 @@ class Node:
                 judge.learn(version)
             judge.remember(await store.run(read_certificates))
             shards = arrangement.directory.shards
-            inbox = Inbox(store, connection, deliver_topic(s.agency, place.prefix), shards, judge, signed)
+            others = [a for a in arrangement.directory.agency_ids if a != s.agency]
+            silence = Silence(others, s.heads_every_s, time.monotonic())
+            topic = deliver_topic(s.agency, place.prefix)
+            inbox = Inbox(store, connection, topic, shards, judge, signed, silence)
             sealer = Sealer(s.agency, arrangement, pair, self._entropy)
             clock = MappedClock(self._clock)
 
@@ -100,6 +104,7 @@ class Node:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(renewed(tls, s.keys))
                 loops.create_task(inbox.run())
+                loops.create_task(inbox.watch(silence))
                 loops.create_task(lane.run())
                 try:
                     await self._check_tail(connection, store)

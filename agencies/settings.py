@@ -26,6 +26,8 @@ class NodeSettings(Model):
     store: str
     """URL of the SQL store, as SQLAlchemy writes it."""
     plan: PlanSettings | None = None
+    heads_every_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How often the broker tells every chain's head, as its own settings have it; three times so long is silence."""
     script: Path | None = None
     """File of the acts that a scenario has for this agency."""
 

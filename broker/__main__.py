@@ -45,6 +45,7 @@ async def serve(settings: BrokerSettings, tls: ssl.SSLContext, pair: SigningPair
             settings.prefix,
             Digest(bytes.fromhex(settings.genesis)),
             settings.state / f"index-{settings.shard}.sqlite",
+            settings.heads_every_s,
         ),
         Connection(settings.bootstrap, tls),
         pair,

@@ -13,7 +13,16 @@ from typing import Protocol
 
 from broker.errors import BrokerError
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, Leaf, LedgerEntry, LedgerPortion, Quarantined, RulingEntry, parse_leaf
+from schemas.ledger import (
+    Admitted,
+    CheckpointEntry,
+    Leaf,
+    LedgerEntry,
+    LedgerPortion,
+    Quarantined,
+    RulingEntry,
+    parse_leaf,
+)
 from schemas.rulings import Ruling, parse_ruling
 from schemas.verdicts import Verdict, Withheld, outcome
 
@@ -94,6 +103,8 @@ class MemoryIndex:
             assert digest is not None
             self.rulings[digest] = entry.ruling
             return
+        if isinstance(entry, CheckpointEntry):
+            return  # what the leaves come to, and nothing that they do not say
         leaf = parse_leaf(entry.leaf)
         rulings = {}
         for portion in leaf.portions if isinstance(leaf, Admitted) else ():

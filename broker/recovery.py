@@ -14,7 +14,7 @@ from broker.step import Restored, restore
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
-from schemas.ledger import LeafEntry, RulingEntry, parse_ledger_entry
+from schemas.ledger import CheckpointEntry, LeafEntry, RulingEntry, parse_ledger_entry
 from schemas.rulings import ruling_digest
 
 log = logging.getLogger("entente.broker.recovery")
@@ -71,12 +71,15 @@ async def catch_up(
         number = parcel.first
         for data in parcel.entries:
             entry = parse_ledger_entry(data)
-            if isinstance(entry, RulingEntry):
-                delta.learn(entry, ruling_digest(domains, entry.ruling))
-            elif isinstance(entry, LeafEntry):
-                if have <= number < leaves:
-                    delta.learn(entry)
-                number += 1
+            match entry:
+                case RulingEntry():
+                    delta.learn(entry, ruling_digest(domains, entry.ruling))
+                case LeafEntry():
+                    if have <= number < leaves:
+                        delta.learn(entry)
+                    number += 1
+                case CheckpointEntry():
+                    pass  # no leaf: the index holds nothing of it
         if stored + _PIECE <= number < leaves:
             index.store([(lane, stored, number, delta)])
             stored, delta = number, MemoryIndex(index.lane(lane))

@@ -19,3 +19,5 @@ class BrokerSettings(Model):
     genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     prefix: str = ""
     shard: Annotated[int, Field(ge=0)] = 0
+    heads_every_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How often every recipient is told all heads, and each ledger that moved is signed. Real time."""

@@ -6,6 +6,7 @@ The recipe of kafka-notes 3 and 9, in its order:
 - state, then index, then activations, then the claim, then the lanes are read from where the state says;
 - what was newly signed (a version, a clock) takes effect in each lane at its log end as read after the producer
   started, which no earlier attempt can have passed: what lies before is decided under the old one;
+- at a fixed cadence, between steps, a round (`broker.rounds`): of what is committed, in a transaction of its own;
 - any error in a step: rebuild from what is committed and fold again. The fold is deterministic, so what an
   aborted attempt left readable to careless readers is what the next one commits.
 """
@@ -29,6 +30,7 @@ from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
 from broker.recovery import catch_up, guard, read_state
+from broker.rounds import Cadence, Rounds
 from broker.step import Outputs, Restored, build_step, claim
 from broker.versions import ReadyHistory
 from schemas.arrangement import Arrangement, ArrangementError
@@ -65,6 +67,7 @@ class ShardSettings:
     prefix: str
     genesis: Digest
     index_path: Path
+    heads_every_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -129,6 +132,8 @@ class Shard:
         self._heard = 0
         """Next offset of the topic `arrangement`."""
         self._lanes = _Lanes()
+        self._cadence = Cadence(settings.heads_every_s, time.monotonic())
+        self._rounds: Rounds | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -150,6 +155,7 @@ class Shard:
                             # what arrives meanwhile share the next one.
                             await asyncio.sleep(min(time.monotonic() - begun, _PAUSE_S))
                         await self._activate()
+                        await self._round()
                 except (Zombie, HungTransaction, Stuck, ArrangementError):
                     raise
                 except Exception as error:
@@ -196,6 +202,7 @@ class Shard:
         self._producer = self._reader = None
         await up(self._connection)
         await self._load_versions()  # first: who has the wrong key or genesis must not fence the owner
+        self._rounds = self._rounds or Rounds(self._genesis, self._pair, self._entropy)
         if self._generation is not None:
             await self._check_owner()
         self._producer = Producer(self._connection, transactional_id(s.shard, s.prefix))
@@ -383,6 +390,22 @@ class Shard:
     def _next_activation(self, lane: Lane) -> Folded:
         arrangement, clock = self._due(lane)[0]
         return activate(lane, arrangement.digest, lane.state.next_offset, clock, arrangement.domains)
+
+    async def _round(self) -> None:
+        """Tell everybody where the chains stand and sign the ledgers that moved, if it is time: one transaction."""
+        if not self._cadence.due(time.monotonic()):
+            return
+        assert self._producer is not None
+        assert self._rounds is not None
+        lanes, now_ms = self._lanes.by_id, time.time_ns() // 1_000_000
+        try:
+            # In a thread: it signs much, and changes nothing.
+            outputs = await asyncio.to_thread(self._rounds.make, lanes, now_ms)
+        except ValueError as error:
+            raise StepFailed(f"round: {error}") from error
+        await asyncio.wait_for(self._producer.transact(list(self._records(outputs))), _STEP_LIMIT_S)
+        self._rounds.committed(lanes)
+        self._cadence.kept(time.monotonic())
 
     async def _commit(self, work: Callable[[], Sequence[Folded]]) -> None:
         """One transaction for everything that the folds say; then, and only then, they are the state.

@@ -126,17 +126,28 @@ def _sealed(
     drafts: Sequence[_Draft], arrangement: Arrangement, pair: SigningPair, entropy: Entropy
 ) -> Iterator[Parcel]:
     """Sign the heads of all drafts, 256 a seal, and put each into its parcel."""
-    domains = arrangement.domains
     moved = [(d, lane, head) for d in drafts for lane, head in sorted(d.heads.items())]
-    for at in range(0, len(moved), BATCH_LEAVES):
-        batch = moved[at : at + BATCH_LEAVES]
-        leaves = [head_leaf(domains, lane, d.recipient, h.number, h.digest) for d, lane, h in batch]
-        seal, paths = seal_leaves(domains, arrangement.body.suite, pair, Role.HEADS, leaves, entropy)
-        for (draft, lane, head), path in zip(batch, paths, strict=True):
-            index = draft.seals.setdefault(seal, len(draft.seals))
-            draft.entries.append(frame_bytes(HeadEntry(lane, head.number, head.digest, path, index)))
+    signed = sign_heads([(d.recipient, lane, head) for d, lane, head in moved], arrangement, pair, entropy)
+    for (draft, lane, head), (seal, path) in zip(moved, signed, strict=True):
+        index = draft.seals.setdefault(seal, len(draft.seals))
+        draft.entries.append(frame_bytes(HeadEntry(lane, head.number, head.digest, path, index)))
     for draft in drafts:
         yield Parcel(0, tuple(draft.seals), tuple(draft.capsules), tuple(draft.entries))
+
+
+def sign_heads(
+    heads: Sequence[tuple[AgencyId, AgencyId, Head]],
+    arrangement: Arrangement,
+    pair: SigningPair,
+    entropy: Entropy,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Seal and path of each head, given as (recipient, lane, head)."""
+    domains = arrangement.domains
+    for at in range(0, len(heads), BATCH_LEAVES):
+        batch = heads[at : at + BATCH_LEAVES]
+        leaves = [head_leaf(domains, lane, recipient, h.number, h.digest) for recipient, lane, h in batch]
+        seal, paths = seal_leaves(domains, arrangement.body.suite, pair, Role.HEADS, leaves, entropy)
+        yield from ((seal, path) for path in paths)
 
 
 def ledger_parcels(folded: Folded) -> Iterator[bytes]:

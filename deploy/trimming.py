@@ -1,7 +1,8 @@
 """Trims topics below what was acknowledged: never by time, never what anybody may still need.
 
 - A deliver partition, up to the last message whose deliveries its recipient has receipted: an inbox stores in order
-  and in one transaction with its position, so all before it are stored as well.
+  and in one transaction with its position, so all before it are stored as well. What holds heads or forwarded receipts
+  alone goes with the next delivery: nothing says that its recipient has read it.
 - A submit topic, up to the first submission of which a delivery is not receipted yet. The ledger keeps what deciding
   again needs (`broker.ledger_replay`), and a tail of submissions stays, by which a restored node finds that it is one.
 - Ledgers, lanes and the arrangement are kept for ever.

@@ -3,6 +3,8 @@
 - An RFC 6962 tree; a leaf's data is enc(domain, leaf bytes); `number` in the leaf is its place, so that every
   reader drops what it already has.
 - A ruling is written once, before its first use, and is no leaf: leaves name it by digest.
+- A checkpoint is no leaf either: what the tree comes to at a size, signed (`schemas.checkpoint`). It stands where it
+  was written, and changes nothing of what is decided.
 - Read by that originator and auditors, and by nobody else.
 """
 
@@ -12,7 +14,7 @@ import msgspec
 
 from schemas.canonical import Domains, enc
 from schemas.clock import ClockMap
-from schemas.envelope import Code, LabelBytes
+from schemas.envelope import Code, LabelBytes, Path
 from schemas.frames import parse_frame
 from schemas.ids import U64, AgencyText, Digest, DigestBytes, RecordIdBytes
 from schemas.merkle import leaf_hash
@@ -133,7 +135,17 @@ class RulingEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     ruling: bytes
 
 
-LedgerEntry = LeafEntry | RulingEntry
+class CheckpointEntry(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="checkpoint"
+):
+    """A signed note over the leaves before it, its path to the root of a hybrid seal, and that seal's bytes."""
+
+    note: Annotated[bytes, msgspec.Meta(max_length=65_536)]
+    path: Path
+    seal: Annotated[bytes, msgspec.Meta(max_length=8192)]
+
+
+LedgerEntry = LeafEntry | RulingEntry | CheckpointEntry
 
 _encode = msgspec.msgpack.Encoder().encode
 _leaf: msgspec.msgpack.Decoder[Leaf] = msgspec.msgpack.Decoder(Leaf)

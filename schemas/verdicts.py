@@ -112,6 +112,9 @@ class Alarm(StrEnum):
     """What a node or the broker notices and goes on from; always recorded, never silent."""
 
     CHAIN_BREAK = "chain_break"
+    TAIL_DROPPED = "tail_dropped"
+    FORK = "fork"
+    SILENCE = "silence"
     SEQUENCE_GAP = "sequence_gap"
     RECEIPT_DIFFERS = "receipt_differs"
     RESTORED_COPY = "restored_copy"

@@ -1,7 +1,8 @@
 """The audit of a run's lanes: each replayed from its log and compared with what was committed, byte for byte.
 
 Compared: ledger entries in order, the root and size in the lane's state, every certificate in the recipients'
-deliver topics, and the chain heads. Batches are cut anew at random, and the process has another hash seed.
+deliver topics, the chain heads, and what checkpoints were signed over. Batches are cut anew at random, and the process
+has another hash seed.
 
 A lane whose submissions were trimmed is decided again from its ledger (`broker.ledger_replay`); certificates are
 compared as far back as a deliver topic still has them.
@@ -20,12 +21,14 @@ from broker.admission import SourceMessage
 from broker.kafka import Connection, first_offsets, read_all, read_many
 from broker.ledger_replay import FromLedger, replay_ledger
 from broker.replay import Replayed, replay
+from broker.rounds import contradictions
 from broker.step import Restored, restore
 from broker.versions import ReadyHistory, Versions
 from deploy.stage.evidence import Ledger, Ledgers
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.certificate import certificate_digest, parse_certificate
+from schemas.checkpoint import CheckpointVerifier
 from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -87,10 +90,14 @@ async def audit_lanes(
         replays = await asyncio.gather(
             *(asyncio.get_running_loop().run_in_executor(processes, _replayed, one) for one in work)
         )
-    audits = []
+    audits, verifier = list[LaneAudit](), CheckpointVerifier.of(arrangement)
     for lane, replayed in zip(directory.agency_ids, replays, strict=True):
         mine = {r: [c for o, c in certificates if o == lane] for r, certificates in delivered.items()}
-        audits.append(_compare(lane, replayed, ledgers.by_lane[lane], states[lane], mine, trimmed, domains))
+        ledger = ledgers.by_lane[lane]
+        compared = _compare(lane, replayed, ledger, states[lane], mine, trimmed, domains)
+        # The leaves are those of the replay, or a difference is noted: so are the roots over them
+        compared.differences += contradictions(lane, ledger.checkpoints, ledger.hashes(domains), verifier)
+        audits.append(compared)
     return audits
 
 

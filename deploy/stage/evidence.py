@@ -19,7 +19,15 @@ from broker.kafka import Connection, Reader, read_all
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Leaf, LeafEntry, parse_leaf, parse_ledger_entry
+from schemas.ledger import (
+    CheckpointEntry,
+    Leaf,
+    LeafEntry,
+    RulingEntry,
+    ledger_leaf_hash,
+    parse_leaf,
+    parse_ledger_entry,
+)
 from schemas.rulings import Ruling, parse_ruling, ruling_digest
 from schemas.topics import ledger_topic
 
@@ -32,7 +40,14 @@ class Ledger:
     leaves: list[Leaf] = field(default_factory=list)
     rulings: dict[Digest, Ruling] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
-    """Every entry, rulings included, in ledger order; repeats of a leaf are dropped by number."""
+    """Every leaf and ruling in ledger order; repeats of a leaf are dropped by number."""
+    checkpoints: list[CheckpointEntry] = field(default_factory=list)
+    """What was signed of it, in ledger order."""
+
+    def hashes(self, domains: Domains) -> list[Digest]:
+        """The hashes of the leaves."""
+        parsed = map(parse_ledger_entry, self.entries)
+        return [ledger_leaf_hash(domains, e.leaf) for e in parsed if isinstance(e, LeafEntry)]
 
 
 async def read_ledger(connection: Connection, domains: Domains, lane: AgencyId, prefix: str) -> Ledger:
@@ -48,16 +63,19 @@ def _take_in(ledger: Ledger, value: bytes, domains: Domains) -> None:
     number = parcel.first
     for data in parcel.entries:
         entry = parse_ledger_entry(data)
-        if isinstance(entry, LeafEntry):
-            if number >= len(ledger.leaves):  # every reader drops what it already has
-                ledger.leaves.append(parse_leaf(entry.leaf))
-                ledger.entries.append(data)
-            number += 1
-        else:
-            digest = ruling_digest(domains, entry.ruling)
-            if digest not in ledger.rulings:
-                ledger.rulings[digest] = parse_ruling(entry.ruling)
-                ledger.entries.append(data)
+        match entry:
+            case LeafEntry():
+                if number >= len(ledger.leaves):  # every reader drops what it already has
+                    ledger.leaves.append(parse_leaf(entry.leaf))
+                    ledger.entries.append(data)
+                number += 1
+            case RulingEntry():
+                digest = ruling_digest(domains, entry.ruling)
+                if digest not in ledger.rulings:
+                    ledger.rulings[digest] = parse_ruling(entry.ruling)
+                    ledger.entries.append(data)
+            case CheckpointEntry():
+                ledger.checkpoints.append(entry)
 
 
 class Ledgers:

@@ -140,6 +140,8 @@ class Live:
         self.source = shipped()
         self.database = ""
         """URL of a PostgreSQL database with a schema for each agency; empty for SQLite files."""
+        self.heads_every_s: float | None = None
+        """The brokers' cadence of rounds; None: as they have it by themselves."""
         self.authority = authority
         self._ceremony: Ceremony | None = None
         self._children: list[Child] = []
@@ -204,7 +206,8 @@ class Live:
     def broker_settings(self, name: str = "broker") -> Path:
         """Each name has a record index of its own, as on a machine of its own."""
         state = self.ceremony.broker / f"state-{name}"
-        return self.settings(name, {"keys": str(self.broker_tls), "state": str(state)})
+        told = {} if self.heads_every_s is None else {"heads_every_s": self.heads_every_s}
+        return self.settings(name, {"keys": str(self.broker_tls), "state": str(state), **told})
 
     def node(
         self, agency: AgencyId, records: int = 0, per_second: float | None = None, seed: int = 1

@@ -41,7 +41,7 @@ from schemas.directory import Directory
 from schemas.entropy import SeededEntropy
 from schemas.ids import AgencyId, RecordId
 from schemas.keys import SigningPair
-from schemas.ledger import LeafEntry, parse_leaf
+from schemas.ledger import LeafEntry, RulingEntry, parse_leaf
 from schemas.rulings import parse_ruling, ruling_digest
 from tests.support.federation import commit, message
 from tests.support.members import Members, make_members
@@ -162,7 +162,7 @@ class Exercise:
         for entry in folded.ledger:
             if isinstance(entry, LeafEntry):
                 ledger.leaves.append(parse_leaf(entry.leaf))
-            else:
+            elif isinstance(entry, RulingEntry):
                 digest = ruling_digest(self.members.domains, entry.ruling)
                 ledger.rulings[digest] = parse_ruling(entry.ruling)
         commit(lane, folded)

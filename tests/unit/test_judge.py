@@ -189,7 +189,8 @@ def test_a_head_moved_from_another_lane_does_not_count(m: Members, parcels: list
         assert isinstance(head, HeadEntry)
         return with_entry(p, len(p.entries) - 1, frame_bytes(msgspec.structs.replace(head, lane=IT)))
 
-    assert reasons(judged(m.judge(FR), edit(parcels[0], relabel))) == [Unopened.BAD_HEAD] * 3
+    moved = [Unopened.BAD_HEAD] * 3 + [Unopened.BAD_PATH]
+    assert reasons(judged(m.judge(FR), edit(parcels[0], relabel))) == moved
 
 
 def test_garbage_is_one_row_and_the_stream_goes_on(m: Members, parcels: list[bytes]) -> None:
