@@ -12,7 +12,18 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from broker.api import certificates, decisions, directory, events, health, ledger, previews, proofs, status
+from broker.api import (
+    certificates,
+    checkpoints,
+    decisions,
+    directory,
+    events,
+    health,
+    ledger,
+    previews,
+    proofs,
+    status,
+)
 from broker.api.context import Parts, bearer, named_once
 from broker.api.refusals import add_handlers
 from broker.api.settings import Rates
@@ -24,7 +35,8 @@ from schemas.http.limits import BodyLimit, Buckets, RateLimit
 from schemas.http.problems import Problem
 
 ROUTERS: Final = tuple(
-    part.router for part in (directory, previews, decisions, events, ledger, proofs, certificates, status)
+    part.router
+    for part in (directory, previews, decisions, events, ledger, checkpoints, proofs, certificates, status)
 )
 """Everything behind the doors."""
 

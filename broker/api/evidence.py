@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, Leaf, LedgerEntry, Quarantined
+from schemas.ledger import Admitted, CheckpointEntry, Leaf, LedgerEntry, Quarantined
 from schemas.merkle import Frontier
 from schemas.proofs import Node
 from schemas.rulings import Ruling
@@ -81,6 +81,14 @@ class Evidence(Protocol):
 
     async def nodes(self, lane: AgencyId) -> Node:
         """The nodes of the ledger's tree, for `schemas.proofs`."""
+        ...
+
+    async def checkpoints(self, lane: AgencyId, first: int, most: int) -> Sequence[CheckpointEntry]:
+        """What was signed of the ledger, from the first one numbered so on, in the order of signing."""
+        ...
+
+    async def signed(self, lane: AgencyId) -> int:
+        """How many checkpoints there are."""
         ...
 
     async def counts(self, lane: AgencyId) -> LaneCounts:

@@ -83,6 +83,20 @@ DECISIONS: Final = {"decisions": [DECISION], "next": _EVENT}
 LEDGER: Final = {"originator": "gb-nca", "size": 12, "root": _OTHER}
 ENTRY: Final = {"number": 11, "kind": "admitted", "at": _AT, "leaf": "rKhhZG1pdHRlZA==", "hash": _OTHER}
 ENTRIES: Final = {"entries": [ENTRY], "next": 12}
+CHECKPOINT: Final = {
+    "originator": "gb-nca",
+    "size": 12,
+    "root": _OTHER,
+    "signed_at": _AT,
+    "note": "entente/g7/ledger/gb-nca\n12\n0fesnHe6...\ntime 1790000000000\n\n— entente/g7/ledger/gb-nca AAAA...\n",
+    "path": "AAAA",
+    "seal": "AAAA",
+}
+CHECKPOINTS: Final = {
+    "key": "entente/g7/ledger/gb-nca+5f2c41aa+AXbzTxaVZ1HmSUBXTpGk",
+    "checkpoints": [CHECKPOINT],
+    "next": 1,
+}
 INCLUSION: Final = {
     "originator": "gb-nca",
     "index": 11,

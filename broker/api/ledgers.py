@@ -23,6 +23,7 @@ from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import (
     Admitted,
+    CheckpointEntry,
     ControlNoted,
     Duplicate,
     Gap,
@@ -56,6 +57,8 @@ class _Held:
     """(leaf number, admission time) of each decision."""
     records: dict[bytes, list[int]] = field(default_factory=dict)
     rulings: dict[Digest, tuple[bytes, Ruling]] = field(default_factory=dict)
+    checkpoints: list[CheckpointEntry] = field(default_factory=list)
+    noted: set[bytes] = field(default_factory=set)
     counts: LaneCounts = field(default_factory=LaneCounts)
 
 
@@ -116,6 +119,12 @@ class Ledgers:
         levels = self._held[lane].levels
         return lambda level, place: levels[level][place]
 
+    async def checkpoints(self, lane: AgencyId, first: int, most: int) -> Sequence[CheckpointEntry]:
+        return self._held[lane].checkpoints[first : first + most]
+
+    async def signed(self, lane: AgencyId) -> int:
+        return len(self._held[lane].checkpoints)
+
     async def counts(self, lane: AgencyId) -> LaneCounts:
         return self._held[lane].counts
 
@@ -146,7 +155,13 @@ class Ledgers:
             if isinstance(entry, RulingEntry):
                 digest = ruling_digest(self._domains, entry.ruling)
                 held.rulings.setdefault(digest, (entry.ruling, parse_ruling(entry.ruling)))
-            elif isinstance(entry, LeafEntry):
+            elif isinstance(entry, CheckpointEntry):
+                if (
+                    entry.note not in held.noted
+                ):  # it bears no number: one that was read before is known by its bytes
+                    held.noted.add(entry.note)
+                    held.checkpoints.append(entry)
+            else:
                 if number > len(held.entries):
                     raise BrokerError(
                         f"ledger of '{lane}' has leaf {number} after {len(held.entries)} leaves"

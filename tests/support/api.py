@@ -22,6 +22,7 @@ from broker.api.signed import Signed
 from broker.api.streams import Streams
 from broker.index import MemoryIndex
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
+from broker.rounds import Rounds
 from broker.step import ledger_parcels
 from deploy.arrangements import SHIPPED, read_arrangement
 from deploy.ceremony import Ceremony, hold_ceremony
@@ -31,6 +32,7 @@ from schemas.entropy import SeededEntropy
 from schemas.http.callers import Callers
 from schemas.http.tokens import ApiRole, Issuer, broker_audience, issue_token, public_key
 from schemas.ids import AgencyId
+from schemas.keys import SigningPair
 from schemas.ledger import Leaf
 from tests.support.federation import commit, leaves, message
 
@@ -103,6 +105,13 @@ class Desk:
         folded = fold(lane, messages, self.signed.versions)
         await self._take(lane, folded)
         return leaves(folded)
+
+    async def sign(self, lane: Lane, at_ms: int) -> None:
+        """Let the broker sign what the lane's ledger comes to, and the API read it."""
+        seeds = (self.ceremony.broker / "keys" / "signing.key").read_bytes()
+        pair, entropy = SigningPair.from_seeds(seeds), SeededEntropy(b"rounds")
+        for _, data in Rounds(self.ceremony.arrangement, pair, entropy).make({lane.id: lane}, at_ms).ledger:
+            await self.ledgers.take(lane.id, data)
 
     async def _take(self, lane: Lane, folded: Folded) -> None:
         self.folded.append(folded)

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from broker.api.app import Doors
+from schemas.checkpoint import CheckpointVerifier, SealedNote
 from schemas.http.asgi import Message
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
@@ -34,6 +35,8 @@ async def desk_with_decisions(doors: Doors = WIDE, most_streams: int = 5) -> Des
     await desk.decide(nca, plain(1, OLTIM, "de-bpol"), plain(2, BF, BSC))
     await desk.decide(bf, plain(3, NCA, OLTIM))
     await desk.decide(oltim, plain(4, NCA, BF), plain(5, "de-bpol"))
+    await desk.sign(nca, NOW_MS)
+    await desk.sign(nca, NOW_MS)
     refused = await desk.fold(nca, b"no parcel")
     assert isinstance(refused[0], Quarantined)
     return desk
@@ -114,6 +117,8 @@ HIDDEN = [
     "/v1/ledgers/{lane}/entries",
     "/v1/ledgers/{lane}/entries/0",
     "/v1/ledgers/{lane}/entries/1/certificates",
+    "/v1/ledgers/{lane}/checkpoints",
+    "/v1/ledgers/{lane}/checkpoints/latest",
     "/v1/ledgers/{lane}/proofs/inclusion?index=0&size=1",
     "/v1/ledgers/{lane}/proofs/consistency?first=1&second=99",
     "/v1/ledgers/{lane}/rulings/" + "0" * 64,
@@ -218,6 +223,26 @@ async def test_proofs_lead_to_the_roots(desk: Desk) -> None:
         ):
             refused = await client.get(f"/v1/ledgers/{NCA}/proofs/{path_and_query}")
             assert (refused.status_code, refused.json()["reason"]) == (409, "tree")
+
+
+async def test_checkpoints_verify_and_proofs_lead_to_them(desk: Desk) -> None:
+    verifier = CheckpointVerifier.of(g7().arrangement)
+    async with desk.officer(NCA) as client, desk.officer(BF) as other:
+        told = (await client.get(f"/v1/ledgers/{NCA}/checkpoints")).json()
+        (one,) = told["checkpoints"]  # the second round gave the same bytes
+        assert (await client.get(f"/v1/ledgers/{NCA}/checkpoints/latest")).json() == one
+        sealed = SealedNote(one["note"].encode(), b64decode(one["path"]), b64decode(one["seal"]))
+        found = verifier.verify(NCA, sealed)
+        assert (found.size, found.root.hex(), found.at_ms) == (one["size"], one["root"], NOW_MS)
+        assert told["key"].startswith(f"entente/g7/ledger/{NCA}+")
+        query = {"index": 1, "size": found.size}
+        proof = (await client.get(f"/v1/ledgers/{NCA}/proofs/inclusion", params=query)).json()
+        assert proof["root"] == one["root"]
+        assert (await client.get(f"/v1/ledgers/{NCA}/checkpoints", params={"first": 1})).json()[
+            "checkpoints"
+        ] == []
+        assert (await other.get(f"/v1/ledgers/{BF}/checkpoints")).json()["checkpoints"] == []
+        assert (await other.get(f"/v1/ledgers/{BF}/checkpoints/latest")).status_code == 404
 
 
 async def test_certificates_are_those_that_the_recipients_hold(desk: Desk) -> None:
