@@ -18,10 +18,12 @@ from joserfc.jwk import ECKey
 
 from deploy.pki import Authority, write_tls
 from deploy.processes import Child
+from schemas.checkpoint import CheckpointVerifier, SealedNote
 from schemas.http.tokens import ApiRole, broker_audience, issue_token, public_key, to_base64
 from schemas.ids import AgencyId
 from schemas.ledger import ledger_leaf_hash
 from schemas.merkle import EMPTY_FRONTIER
+from schemas.proofs import verify_inclusion
 from tests.integration.live import NCA, OLTIM, Live, until
 
 AUDITOR_SEED, OPERATOR_SEED = b"\x0a" * 32, b"\x0b" * 32
@@ -75,6 +77,7 @@ async def start(live: Live, name: str = "broker-api", **more: object) -> Api:
 @pytest_asyncio.fixture
 async def decided(live: Live) -> Live:
     """A federation in which two agencies have published, and the broker has decided."""
+    live.heads_every_s = 1.0
     await live.start_broker()
     await live.start_nodes([live.node(a, RECORDS if a in (NCA, OLTIM) else 0) for a in live.agencies])
     return live
@@ -130,6 +133,18 @@ async def _check_root(officer: httpx.AsyncClient, live: Live) -> None:
             if frontier.size == head["size"]:
                 break
     assert frontier.root().hex() == head["root"]
+
+    async def signed() -> bool:
+        return (await officer.get(f"/v1/ledgers/{NCA}/checkpoints/latest")).status_code == 200
+
+    await until(signed, "the broker signs what the ledger comes to")
+    told = (await officer.get(f"/v1/ledgers/{NCA}/checkpoints/latest")).json()
+    sealed = SealedNote(told["note"].encode(), b64decode(told["path"]), b64decode(told["seal"]))
+    point = CheckpointVerifier.of(live.arrangement).verify(NCA, sealed)
+    query = {"index": 0, "size": point.size}
+    proof = (await officer.get(f"/v1/ledgers/{NCA}/proofs/inclusion", params=query)).json()
+    path = [bytes.fromhex(step) for step in proof["path"]]
+    assert verify_inclusion(bytes.fromhex(proof["leaf_hash"]), 0, point.size, path, point.root)
 
 
 async def test_a_stream_survives_the_service(decided: Live) -> None:
