@@ -8,14 +8,16 @@ import json
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import schemathesis
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.parameters import ParameterLocation
 
-from broker.api import health
+from broker.api import cursor, health
 from broker.api.app import ROUTERS
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
@@ -66,16 +68,35 @@ def token(role: ApiRole, path: str) -> str:
 )
 def test_every_answer_is_one_that_the_document_tells_of(case: schemathesis.Case[Any], role: ApiRole) -> None:
     headers = {"Authorization": f"Bearer {token(role, case.path)}"}
-    case.call_and_validate(headers=headers, checks=checks_of(case))
+    response = case.call(headers=headers)
+    excluded = passed_over(case, response.request.url or "")
+    checks: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in excluded]
+    case.validate_response(
+        response,
+        checks,
+        headers=headers,
+        transport_kwargs={"headers": headers},
+    )
 
 
-def checks_of(case: schemathesis.Case[Any]) -> list[Any]:
-    """All, but for one of the tool's own: it fills a case that it calls good with a header that it calls bad."""
+def passed_over(case: schemathesis.Case[Any], url: str) -> set[str]:
+    """Checks that would judge a request other than the one that was sent; none for nearly every case.
+
+    The tool fills cases that it calls good with a header that it calls bad. And what it calls bad may not be on the
+    wire: a query name whose value is an empty list, a token that this test puts back.
+    """
     assert case.meta is not None
-    mixed = any(part.mode.is_negative for part in case.meta.components.values())
-    return [
-        check for check in CHECKS.get_all() if not (mixed and check.__name__ == "positive_data_acceptance")
-    ]
+    bad = {place for place, part in case.meta.components.items() if part.mode.is_negative}
+    if case.meta.generation.mode.is_positive:
+        return {"positive_data_acceptance"} if bad else set()
+    sent = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    strange = {str(name) for name in case.query or {}} - {p.name for p in case.operation.query}
+    last = dict(case.headers or {}).get("last-event-id")
+    unseen = {
+        ParameterLocation.QUERY: bool(strange) and not strange & sent,
+        ParameterLocation.HEADER: last is None or bool(re.fullmatch(cursor.PATTERN, last)),
+    }
+    return {"negative_data_rejection"} if all(unseen.get(place, False) for place in bad) else set()
 
 
 def test_every_operation_is_described() -> None:
