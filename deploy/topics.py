@@ -37,6 +37,9 @@ from deploy.pki import librdkafka_tls
 from schemas.ids import AgencyId
 from schemas.topics import Grant, Topic, acl_table, topics
 
+AS_THE_CLUSTER = -1
+"""As many copies of each topic as the cluster makes by its own settings (`default.replication.factor`)."""
+
 _CALL_LIMIT = 30.0
 _VISIBLE_LIMIT = 30.0
 _RESOURCES = {"topic": ResourceType.TOPIC, "transactional_id": ResourceType.TRANSACTIONAL_ID}
@@ -59,7 +62,7 @@ async def apply_topics(
     *,
     shards: int = 1,
     prefix: str = "",
-    copies: int = 1,
+    copies: int = AS_THE_CLUSTER,
 ) -> None:
     """Create what is missing and take away surplus rights; `copies` is the replication of new topics.
 

@@ -36,10 +36,14 @@ _TRIES = 5
 class Cluster:
     """Use as `async with`, or call `start` and `stop`."""
 
-    def __init__(self, folder: Path, authority: Authority | None, *, nodes: int = 1) -> None:
-        """Without an authority the TLS identities of an earlier start are used, to re-open an old run."""
+    def __init__(self, folder: Path, authority: Authority | None, *, nodes: int | None = None) -> None:
+        """Without an authority the TLS identities of an earlier start are used, to re-open an old run.
+
+        `nodes` None: as many as the folder holds, one in a new folder.
+        """
         self.folder = folder.absolute()
-        self.nodes = nodes
+        self._wanted = nodes
+        self.nodes = nodes or 1
         self._authority = authority
         self._ports: list[Ports] = []
         self._children: dict[int, Child] = {}
@@ -82,10 +86,11 @@ class Cluster:
         self._class_path = await asyncio.to_thread(jars.class_path)
         self._prepare_tls()
         before = read_state(self.folder)
-        if before is not None and len(before.nodes) != self.nodes:
+        if before is not None and self._wanted not in (None, len(before.nodes)):
             raise DeployError(
                 f"'{self.folder}' holds a cluster of {len(before.nodes)} nodes, not {self.nodes}"
             )
+        self.nodes = self.nodes if before is None else len(before.nodes)
         self._cluster_id = before.cluster_id if before else _new_cluster_id()
         wanted = [node.ports for node in before.nodes] if before else []
         try:
@@ -118,18 +123,23 @@ class Cluster:
         """SIGKILL one node. Returns at once; `restart` waits for its end."""
         self._children[node].kill()
 
-    async def restart(self, node: int = 1) -> None:
-        """Bring one node back on its ports, stopping it first if it runs; returns when clients are served.
+    async def restart(self, *nodes: int) -> None:
+        """Bring nodes (none named: node 1) back on their ports, stopping them first; returns when they serve clients.
+
+        Those without which there is no quorum must come back together.
 
         Raises:
-            StartFailed: it ended, did not get ready, or somebody else took its port.
+            StartFailed: one ended, did not get ready, or somebody else took its port.
         """
-        child = self._children[node]
-        await (child.terminate(_STOP_GRACE) if child.alive else child.wait())
+        wanted = set(nodes or (1,))
+        for child in [self._children[node] for node in wanted]:
+            await (child.terminate(_STOP_GRACE) if child.alive else child.wait())
         for attempt in range(1, _TRIES + 1):
-            self._boot(node)
+            for node in wanted:
+                if attempt == 1 or not self._children[node].alive:
+                    self._boot(node)
             try:
-                await self._ready({node})
+                await self._ready(wanted)
             except _PortTaken:
                 if attempt == _TRIES:
                     raise
