@@ -26,6 +26,10 @@ CommunityField = Annotated[CommunityId, Field(pattern=COMMUNITY_PATTERN)]
 OfficerField = Annotated[OfficerId, Field(pattern=OFFICER_PATTERN)]
 
 
+#: The last shard that a directory may name: each one is a partition of every deliver topic.
+MAX_SHARD = 255
+
+
 def instant_ms(value: datetime) -> int:
     """Milliseconds since the epoch of an aware datetime."""
     return round(value.timestamp() * 1000)
@@ -146,7 +150,7 @@ class Directory(Model):
     officers: tuple[Officer, ...] = ()
     communities: tuple[Community, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
-    lanes: dict[AgencyField, int] = Field(default_factory=dict)
+    lanes: dict[AgencyField, Annotated[int, Field(ge=0, le=MAX_SHARD)]] = Field(default_factory=dict)
     """Lane -> shard; a lane that is not named is served by shard 0."""
 
     @model_validator(mode="after")
@@ -222,6 +226,11 @@ class Directory(Model):
     def shards(self) -> tuple[int, ...]:
         """The shards in use, in order."""
         return tuple(sorted({self.shard_of(a) for a in self.agency_ids}))
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions a deliver topic has: one for each shard up to the last, in use or not."""
+        return self.shards[-1] + 1
 
     def shard_of(self, lane: AgencyId) -> int:
         """The shard that serves a lane."""

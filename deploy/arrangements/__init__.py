@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from deploy.arrangements.loader import ArrangementError, ArrangementSource, read_arrangement
+from deploy.arrangements.spread import spread
 
 SHIPPED = Path(__file__).parent
 
-__all__ = ["SHIPPED", "ArrangementError", "ArrangementSource", "read_arrangement"]
+__all__ = ["SHIPPED", "ArrangementError", "ArrangementSource", "read_arrangement", "spread"]

@@ -58,3 +58,14 @@ async def live(
         cluster.bootstrap, cluster.admin_tls, authority, fresh_prefix, tmp_path / "run"
     ) as federation:
         yield federation
+
+
+@pytest_asyncio.fixture
+async def two_shards(
+    cluster: Cluster, authority: Authority, fresh_prefix: str, tmp_path: Path
+) -> AsyncIterator[Live]:
+    """A federation whose lanes are spread over two shards; no service runs yet."""
+    async with Live(
+        cluster.bootstrap, cluster.admin_tls, authority, fresh_prefix, tmp_path / "run", shards=2
+    ) as federation:
+        yield federation

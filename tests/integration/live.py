@@ -25,7 +25,7 @@ from agencies.sealing import Sealer
 from agencies.simulation.plan import planned_draft
 from broker.kafka import Connection
 from broker.step import Restored, restore
-from deploy.arrangements import SHIPPED, ArrangementSource, read_arrangement
+from deploy.arrangements import SHIPPED, ArrangementSource, read_arrangement, spread
 from deploy.ceremony import Ceremony, hold_ceremony
 from deploy.pki import Authority
 from deploy.processes import Child
@@ -131,13 +131,19 @@ class Live:
     """A federation under a prefix; use as `async with`. What it has started ends with it."""
 
     def __init__(
-        self, bootstrap: str, admin_tls: Path, authority: Authority, prefix: str, folder: Path
+        self,
+        bootstrap: str,
+        admin_tls: Path,
+        authority: Authority,
+        prefix: str,
+        folder: Path,
+        shards: int = 1,
     ) -> None:
         self.bootstrap = bootstrap
         self.admin_tls = admin_tls
         self.prefix = prefix
         self.folder = folder
-        self.source = shipped()
+        self.source = spread(shipped(), shards)
         self.database = ""
         """URL of a PostgreSQL database with a schema for each agency; empty for SQLite files."""
         self.heads_every_s: float | None = None
@@ -150,7 +156,13 @@ class Live:
     async def __aenter__(self) -> Self:
         (self.folder / "logs").mkdir(parents=True)
         self._ceremony = hold_ceremony(self.source, self.folder, self.authority)
-        await apply_topics(self.bootstrap, self.admin_tls, self.agencies, prefix=self.prefix)
+        await apply_topics(
+            self.bootstrap,
+            self.admin_tls,
+            self.agencies,
+            shards=self.source.directory.partitions,
+            prefix=self.prefix,
+        )
         async with writing(self.bootstrap, self.ceremony.tls(FEDERATION)) as producer:
             await producer.send_and_wait(arrangement_topic(self.prefix), self.ceremony.genesis, partition=0)
         return self
@@ -203,11 +215,12 @@ class Live:
         path.write_text(json.dumps({**common, **content}, indent=2))
         return path
 
-    def broker_settings(self, name: str = "broker") -> Path:
+    def broker_settings(self, name: str = "broker", shard: int = 0) -> Path:
         """Each name has a record index of its own, as on a machine of its own."""
         state = self.ceremony.broker / f"state-{name}"
         told = {} if self.heads_every_s is None else {"heads_every_s": self.heads_every_s}
-        return self.settings(name, {"keys": str(self.broker_tls), "state": str(state), **told})
+        own = {"keys": str(self.broker_tls), "state": str(state), "shard": shard}
+        return self.settings(name, {**own, **told})
 
     def node(
         self, agency: AgencyId, records: int = 0, per_second: float | None = None, seed: int = 1
@@ -240,9 +253,9 @@ class Live:
         self._children.append(child)
         return child
 
-    async def start_broker(self, name: str = "broker") -> Child:
-        """A broker that owns the shard."""
-        child = self.start(name, "broker", self.broker_settings(name))
+    async def start_broker(self, name: str = "broker", shard: int = 0) -> Child:
+        """A worker that owns the shard."""
+        child = self.start(name, "broker", self.broker_settings(name, shard))
         await self.said(child, "ready")
         return child
 
@@ -293,9 +306,9 @@ class Live:
 
     # --- what is there -----------------------------------------------------------------------
 
-    async def read(self, topic: str, *, committed: bool = True) -> list[Message]:
+    async def read(self, topic: str, partition: int = 0, *, committed: bool = True) -> list[Message]:
         """A topic of this federation, read as the super user."""
-        return await read_topic(self.bootstrap, self.admin_tls, topic, committed=committed)
+        return await read_topic(self.bootstrap, self.admin_tls, topic, partition, committed=committed)
 
     async def ledger(self, agency: AgencyId) -> Ledger:
         return await read_ledger(self.connection(), self.arrangement.domains, agency, self.prefix)
@@ -306,13 +319,13 @@ class Live:
     async def ledgers(self) -> dict[AgencyId, Ledger]:
         return {a: await self.ledger(a) for a in self.agencies}
 
-    async def lanes(self) -> dict[AgencyId, Restored]:
+    async def lanes(self, shard: int = 0) -> dict[AgencyId, Restored]:
         """The shard's committed state."""
-        found = await self.read(lanes_topic(0, self.prefix))
+        found = await self.read(lanes_topic(shard, self.prefix))
         return restore([(m.key or b"", m.value) for m in found])
 
-    async def generation(self) -> int:
-        return max((r.state.generation for r in (await self.lanes()).values()), default=0)
+    async def generation(self, shard: int = 0) -> int:
+        return max((r.state.generation for r in (await self.lanes(shard)).values()), default=0)
 
     def rows(self, agency: AgencyId, query: str) -> list[tuple[object, ...]]:
         """Rows of an agency's store; none while there is no store."""

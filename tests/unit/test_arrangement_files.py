@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.arrangements import SHIPPED, ArrangementError, read_arrangement
+from deploy.arrangements import SHIPPED, ArrangementError, read_arrangement, spread
 from schemas.codes import State
 
 
@@ -155,3 +155,14 @@ def test_rules_are_only_in_files_that_are_read(folder: Path) -> None:
 def test_text_that_is_not_utf_8_has_its_line(folder: Path) -> None:
     (folder / "directory.yaml").write_bytes(b"federation: g7\nname: caf\xe9\n")
     assert errors(folder) == ["directory.yaml:2: expected UTF-8 text"]
+
+
+def test_lanes_are_spread_over_shards_in_the_order_of_their_ids(folder: Path) -> None:
+    source = read_arrangement(folder)
+    two = spread(source, 2).directory
+    assert [two.shard_of(lane) for lane in two.agency_ids] == [0, 1, 0, 1, 0]
+    assert (two.shards, two.partitions) == ((0, 1), 2)
+    assert spread(spread(source, 3), 1) == spread(source, 1)
+    for wrong in (0, 6):
+        with pytest.raises(ArrangementError, match=f"expected 1 to 5 shards, .*found {wrong}"):
+            spread(source, wrong)

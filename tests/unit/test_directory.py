@@ -127,6 +127,8 @@ def test_what_routing_names_must_exist() -> None:
         ),
         ({"suspensions": [{"agency": "de-six", "reason": "x"}]}, "suspension of 'de-six'"),
         ({"lanes": {"de-six": 1}}, "lane of 'de-six'"),
+        ({"lanes": {"fr-two": -1}}, "greater than or equal to 0"),
+        ({"lanes": {"fr-two": 256}}, "less than or equal to 255"),
         ({"colour": "blue"}, "Extra inputs are not permitted"),
     ],
 )
@@ -139,6 +141,8 @@ def test_a_lane_that_is_not_named_is_served_by_shard_0() -> None:
     d = directory(lanes={"fr-two": 3})
     assert [d.shard_of(a) for a in d.agency_ids] == [3, 0, 0, 0]
     assert d.shards == (0, 3)
+    assert d.partitions == 4
+    assert directory().partitions == 1
 
 
 def test_an_agency_without_a_state_is_exposed_to_every_state_and_so_is_its_host() -> None:
