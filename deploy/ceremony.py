@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agencies.keystore import IDENTITY, OPENING, SIGNING, OpeningKey, write_secret
 from deploy.arrangements import ArrangementSource
-from deploy.pki import Authority, write_tls
+from deploy.pki import Issuer, write_tls
 from schemas.arrangement import (
     ENGINE_VERSION,
     SUITE,
@@ -72,7 +72,7 @@ def agency_folder(folder: Path, agency: AgencyId) -> Path:
     return folder / "agencies" / agency
 
 
-def hold_ceremony(source: ArrangementSource, folder: Path, authority: Authority) -> Ceremony:
+def hold_ceremony(source: ArrangementSource, folder: Path, authority: Issuer) -> Ceremony:
     """Make all keys, let every member sign the genesis, and write it all down.
 
     Raises: `schemas.arrangement.ArrangementError` if what was signed does not verify.

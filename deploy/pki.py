@@ -19,7 +19,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -49,6 +49,12 @@ class TlsIdentity:
 
     def __repr__(self) -> str:  # the key never gets into a log
         return f"TlsIdentity({self.principal!r})"
+
+
+class Issuer(Protocol):
+    """Whoever gives a principal its TLS identity."""
+
+    def issue(self, principal: str) -> TlsIdentity: ...
 
 
 class Authority:

@@ -23,8 +23,8 @@ from deploy.arrangements import read_arrangement
 from deploy.arrangements.differences import differences
 from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError, Refused
-from deploy.kafka.state import read_state
 from deploy.secretariat import Secretariat, countersigned, propose_change, propose_version, read_identities
+from deploy.stage.reach import running
 from deploy.stage.run import Run
 from deploy.stage.words import clock_in_words
 from schemas.arrangement import ArrangementError, read_proposal
@@ -181,13 +181,13 @@ def _signers(data: bytes) -> tuple[str, ...]:
 async def open_secretariat(folder: Path) -> AsyncIterator[Secretariat]:
     """The secretariat of a run that goes on. Raises: `DeployError`."""
     run, ceremony = Run.open(folder), read_ceremony(folder)
-    state = read_state(run.cluster)
-    if state is None or not state.running:
+    found = running(run)
+    if found is None:
         raise DeployError(f"'{folder}' does not run; start it with `entente demo --keep`")
     office = Secretariat.of(
-        state.bootstrap,
+        found.bootstrap,
         ceremony.tls(FEDERATION),
-        run.cluster / "tls" / "admin",
+        found.admin_tls,
         run.record.prefix,
         ceremony.arrangement,
     )

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from deploy.arrangements import SHIPPED, ArrangementError, read_arrangement
-from deploy.cli.simulate import StoreOption, killed, read_screenplay, stores
+from deploy.cli.grounds import ClusterNodesOption, ClusterOption, KillOption, ShardsOption, read_grounds
+from deploy.cli.simulate import StoreOption, read_screenplay, stores
 from deploy.stage.play import Options, play, play_plan
 
 app = typer.Typer(help="Run a federation of simulated agencies on a real Kafka, and show who learnt what.")
@@ -25,7 +26,10 @@ def demo(
     ] = 50.0,
     arrangement: Annotated[Path, typer.Option(help="With --records: folder of the arrangement.")] = SHIPPED
     / "g7-small",
-    kill: Annotated[str, typer.Option(help="SIGKILL these once in the middle: broker,node,kafka.")] = "",
+    kill: KillOption = "",
+    shards: ShardsOption = None,
+    cluster_nodes: ClusterNodesOption = None,
+    cluster: ClusterOption = None,
     isolate: Annotated[bool, typer.Option(help="A process for each node.")] = False,
     keep: Annotated[bool, typer.Option(help="Leave all running until Ctrl-C, to look around.")] = False,
     headless: Annotated[bool, typer.Option(help="No moving display.")] = False,
@@ -35,7 +39,8 @@ def demo(
     store: StoreOption = "",
 ) -> None:
     """Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
-    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder, stores(store))
+    grounds = read_grounds(kill, shards, cluster_nodes, cluster)
+    options = Options(grounds, isolate, keep, headless, json_file, html_file, folder, stores(store))
     if records is None:
         raise typer.Exit(play(read_screenplay(scenario, seed), None, options))
     try:

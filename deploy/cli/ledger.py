@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +14,9 @@ from rich.table import Table
 from broker.kafka import Connection
 from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError
-from deploy.kafka.cluster import Cluster
-from deploy.kafka.state import read_state
 from deploy.stage.audit import LaneAudit, audit_lanes
 from deploy.stage.evidence import read_ledger
+from deploy.stage.reach import reached
 from deploy.stage.run import Run
 from deploy.stage.words import leaf_in_words
 from deploy.trimming import Trim, trim_run
@@ -77,7 +74,7 @@ def trim(
 async def _trim(folder: Path, dry: bool) -> list[Trim]:
     run = Run.open(folder)
     arrangement = read_ceremony(folder).arrangement
-    async with _cluster(run) as (bootstrap, tls):
+    async with reached(run) as (bootstrap, tls):
         return await trim_run(bootstrap, tls, arrangement, run.record.prefix, dry=dry)
 
 
@@ -87,7 +84,7 @@ async def _show_lane(folder: Path, lane: str, last: int) -> None:
     if lane not in arrangement.directory.agency_ids:
         known = ", ".join(arrangement.directory.agency_ids)
         raise DeployError(f"'{lane}' has no lane in this run, but {known}")
-    async with _cluster(run) as (bootstrap, tls):
+    async with reached(run) as (bootstrap, tls):
         connection = Connection(bootstrap, client_context(tls))
         ledger = await read_ledger(connection, arrangement.domains, AgencyId(lane), run.record.prefix)
     table = Table("leaf", "admitted", "what", "decision", title=f"ledger of {lane}", box=SIMPLE_HEAD)
@@ -99,22 +96,9 @@ async def _show_lane(folder: Path, lane: str, last: int) -> None:
 async def _audit(folder: Path, seed: int) -> list[LaneAudit]:
     run = Run.open(folder)
     arrangement = read_ceremony(folder).arrangement
-    async with _cluster(run) as (bootstrap, tls):
+    async with reached(run) as (bootstrap, tls):
         connection = Connection(bootstrap, client_context(tls))
         return await audit_lanes(connection, arrangement, run.record.prefix, seed)
-
-
-@asynccontextmanager
-async def _cluster(run: Run) -> AsyncIterator[tuple[str, Path]]:
-    """The run's cluster: the running one, or booted again from its data for the time of the audit."""
-    state = read_state(run.cluster)
-    if state is None:
-        raise DeployError(f"'{run.folder}' holds no cluster")
-    if state.running:
-        yield state.bootstrap, run.cluster / "tls" / "admin"
-        return
-    async with Cluster(run.cluster, None) as cluster:
-        yield cluster.bootstrap, cluster.admin_tls
 
 
 def _show_audits(found: list[LaneAudit]) -> None:

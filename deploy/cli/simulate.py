@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.cli.grounds import ClusterNodesOption, ClusterOption, KillOption, ShardsOption, read_grounds
 from deploy.errors import Refused
 from deploy.scenarios import SHIPPED
 from deploy.scenarios.loader import TEMPLATE, ReadScenario, ScenarioError, find_scenario, read_scenario
 from deploy.scenarios.schema import SCHEMA_FILE
 from deploy.scenarios.screenplay import Screenplay, make_screenplay
-from deploy.stage.play import KILLABLE, Options, play
+from deploy.stage.play import Options, play
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write, check and play scenarios.")
 
@@ -86,12 +87,16 @@ def run(
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page to hand over.")] = None,
     headless: Annotated[bool, typer.Option(help="No moving display.")] = False,
     keep: Annotated[bool, typer.Option(help="Leave all running until Ctrl-C, to look around.")] = False,
-    kill: Annotated[str, typer.Option(help="SIGKILL these once in the middle: broker,node,kafka.")] = "",
+    kill: KillOption = "",
+    shards: ShardsOption = None,
+    cluster_nodes: ClusterNodesOption = None,
+    cluster: ClusterOption = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; it must be empty.")] = None,
     store: StoreOption = "",
 ) -> None:
     """Play a scenario. Exit code 0 only if every expectation held and nothing was lost, doubled or out of order."""
-    options = Options(killed(kill), isolate, keep, headless, json_file, html_file, folder, stores(store))
+    grounds = read_grounds(kill, shards, cluster_nodes, cluster)
+    options = Options(grounds, isolate, keep, headless, json_file, html_file, folder, stores(store))
     raise typer.Exit(play(read_screenplay(file, seed), speed, options))
 
 
@@ -103,14 +108,6 @@ def stores(url: str) -> str:
             param_hint="--store",
         )
     return url
-
-
-def killed(names: str) -> tuple[str, ...]:
-    """The services named for SIGKILL. Raises: `typer.BadParameter` for one that cannot be killed."""
-    kills = tuple(what for what in names.split(",") if what)
-    if unknown := [what for what in kills if what not in KILLABLE]:
-        raise typer.BadParameter(f"'{unknown[0]}' is none of {', '.join(KILLABLE)}", param_hint="--kill")
-    return kills
 
 
 def read_screenplay(scenario: str, seed: int | None) -> Screenplay:

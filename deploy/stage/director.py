@@ -5,6 +5,7 @@ counts. It gives up when nothing moves for a long while, and then says what is m
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from deploy.errors import DeployError
 from deploy.stage.conductor import Conductor
 from deploy.stage.count import Audited, Counts, audit, operational, reasons_of
@@ -21,6 +24,7 @@ from deploy.stage.events import Chronicle, Event, chronicle
 from deploy.stage.evidence import Ledger, count_received, read_store
 from deploy.stage.expectations import Expectation, Scene, check_all
 from deploy.stage.services import Services
+from deploy.stage.victims import Kill, Victims
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted, Quarantined
 from schemas.stopping import stop_if_asked
@@ -113,6 +117,7 @@ class Director:
         self._note = ""
         self._received: dict[AgencyId, int] = {}
         self._told: list[Event] = []
+        self._victims = Victims(services.worker_names, services.host_names, services.cluster_names)
         self._chronicle = Chronicle(tells_versions=conductor is None)
         if conductor is not None:
             conductor.tell = self.tell
@@ -123,7 +128,7 @@ class Director:
         self._told.append(event)
         self._chronicle.events.append(event)
 
-    async def run(self, kills: Sequence[str] = ()) -> Report:
+    async def run(self, kills: Sequence[Kill] = ()) -> Report:
         """Watch to the end. `kills`: services to SIGKILL once each in the middle, in order."""
         conducted = asyncio.ensure_future(self._conductor.run()) if self._conductor else None
         try:
@@ -133,7 +138,7 @@ class Director:
                 conducted.cancel()
                 await asyncio.wait([conducted])
 
-    async def _watch(self, kills: Sequence[str], conducted: "asyncio.Future[None] | None") -> Report:
+    async def _watch(self, kills: Sequence[Kill], conducted: "asyncio.Future[None] | None") -> Report:
         begun = time.monotonic()
         recoveries: list[tuple[str, float]] = []
         pending = list(kills)
@@ -203,10 +208,12 @@ class Director:
     async def _look(self) -> tuple[int, int]:
         """Read what is new; a number that changes with everything that happens."""
         secretariat = self._services.secretariat
-        await secretariat.ledgers.refresh()
-        self._chronicle.feed(self._ledgers, secretariat.history.versions)
-        if self._chronicle.waiting:  # for a version that others than this process had signed
-            await secretariat.refresh()
+        # While leaders move, nothing is read; that nothing is read for long is seen by whoever watches
+        with contextlib.suppress(KafkaError, OSError):
+            await secretariat.ledgers.refresh()
+            self._chronicle.feed(self._ledgers, secretariat.history.versions)
+            if self._chronicle.waiting:  # for a version that others than this process had signed
+                await secretariat.refresh()
         self._say(self._note)
         return sum(len(g.leaves) for g in self._ledgers.values()), sum(self._received.values())
 
@@ -237,25 +244,34 @@ class Director:
     def _delivered(self) -> dict[AgencyId, int]:
         return {a: count_received(self._services.run.store(a)) for a in self._services.agencies}
 
-    async def _kill(self, what: str) -> float:
-        """SIGKILL, restart, and wait until work goes on. Returns the seconds from the kill to the first progress."""
+    async def _kill(self, what: Kill) -> float:
+        """SIGKILL, restart, and wait until work goes on. Returns the seconds from the kill to the first progress.
+
+        Where the others outlive it, work goes on first, and then it is restarted.
+        """
         services = self._services
-        name = services.host_names[0] if what == "node" else what
+        names = self._victims.next(what)
         self._note = f"SIGKILL {what}"
         self._say(self._note)
         begun = time.monotonic()
-        await services.kill(name)
+        await services.kill(*names)
         before = sum(self._delivered().values())
-        await services.restart(name)
+        outlives = services.outlives(names)
+        if not outlives:
+            await services.restart(*names)
         while time.monotonic() - begun < _STILL_LIMIT:
             stop_if_asked()
             services.check()
             _, received = await self._look()
             if received > before or self._finished():
-                self._note = f"{what} is back after {time.monotonic() - begun:.1f} s"
-                return time.monotonic() - begun
+                seconds = time.monotonic() - begun
+                self._note = f"{what} is back after {seconds:.1f} s"
+                if outlives:
+                    self._note = f"work went on without {names[0]} after {seconds:.1f} s"
+                    await services.restart(*names)
+                return seconds
             await asyncio.sleep(0.05)
-        raise DeployError(f"nothing was delivered within {_STILL_LIMIT:.0f} s of the restart of {what}")
+        raise DeployError(f"nothing was delivered within {_STILL_LIMIT:.0f} s of the kill of {what}")
 
     def _finished(self) -> bool:
         return self._decided() >= self._services.work.records and not self._count().counts.in_flight

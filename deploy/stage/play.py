@@ -6,6 +6,7 @@ Ctrl-C at any moment stops everything and leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import shutil
 import signal
@@ -18,8 +19,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from deploy.arrangements import ArrangementSource
-from deploy.errors import Missing
+from deploy.arrangements import ArrangementError, ArrangementSource, spread
+from deploy.errors import Missing, Refused
+from deploy.kafka.external import ExternalCluster
 from deploy.scenarios.expectations import check_screenplay
 from deploy.scenarios.screenplay import Screenplay
 from deploy.stage.conductor import Conductor
@@ -30,20 +32,33 @@ from deploy.stage.page import write_page
 from deploy.stage.run import RUNS, Run, RunRecord
 from deploy.stage.services import Services
 from deploy.stage.show import live_view, show_opening, show_report
+from deploy.stage.victims import Kill
 from deploy.stage.work import PlanWork, ScriptWork, Work
 from schemas.clock import ClockMap, Piece
-
-KILLABLE = ("broker", "node", "kafka")
 
 #: How long a scenario's time is to run at full speed, the halts at its marks apart.
 _FULL_SPEED_S = 20.0
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a run is played and shown. `kills`: services to SIGKILL once each in the middle."""
+class Grounds:
+    """On what a run is played. `kills`: services to SIGKILL once each in the middle.
 
-    kills: tuple[str, ...] = ()
+    `shards`: over how many workers the lanes are spread; None: as the arrangement says. `external`: a cluster that
+    others run; `cluster_nodes` are those of the run's own.
+    """
+
+    kills: tuple[Kill, ...] = ()
+    shards: int | None = None
+    cluster_nodes: int = 1
+    external: ExternalCluster | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is played and shown."""
+
+    grounds: Grounds = Grounds()
     isolate: bool = False
     keep: bool = False
     headless: bool = False
@@ -66,12 +81,14 @@ def play_plan(
     source: ArrangementSource, arrangement: str, seed: int, records: int, rate: float | None, options: Options
 ) -> int:
     """Play a seeded plan of records at real time. Returns the exit code."""
+    source = _spread(source, options.grounds)
     record = RunRecord(arrangement=arrangement, seed=seed, records=records, store=options.store)
     return _play(source, PlanWork(source.directory, seed, records, rate), record, None, options)
 
 
 def play(screenplay: Screenplay, speed: float | None, options: Options) -> int:
     """Play a scenario. `speed`: domain seconds a real second; None: at full speed. Returns the exit code."""
+    screenplay = dataclasses.replace(screenplay, source=_spread(screenplay.source, options.grounds))
     start = ClockMap((Piece(time.time_ns() // 1_000_000, screenplay.start_ms, 0),))
     work = ScriptWork(screenplay.seed, screenplay.acts, start)
     record = RunRecord(
@@ -85,11 +102,23 @@ def play(screenplay: Screenplay, speed: float | None, options: Options) -> int:
     return _play(screenplay.source, work, record, _Part(screenplay, speed), options)
 
 
+def _spread(source: ArrangementSource, grounds: Grounds) -> ArrangementSource:
+    """Raises: `Refused` if there are fewer lanes than shards."""
+    if grounds.shards is None:
+        return source
+    try:
+        return spread(source, grounds.shards)
+    except ArrangementError as error:
+        raise Refused(f"--shards: {error}") from error
+
+
 def _play(
     source: ArrangementSource, work: Work, record: RunRecord, part: _Part | None, options: Options
 ) -> int:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{stamp}-{record.scenario or 'plan'}-{record.seed}"
+    if (external := options.grounds.external) is not None:
+        record = record.model_copy(update={"external": external, "prefix": external.prefix})
     run = Run.create(options.folder or RUNS / name, record)
     good = asyncio.run(_Play(run, Console(), options, part).play(source, work))
     return 130 if good is None else 0 if good else 1
@@ -116,7 +145,13 @@ class _Play:
             begun = time.monotonic()
             options = self._options
             services = Services(
-                self._run, source, work, isolate=options.isolate, apis=options.keep, on_step=self._step
+                self._run,
+                source,
+                work,
+                isolate=options.isolate,
+                apis=options.keep,
+                cluster_nodes=options.grounds.cluster_nodes,
+                on_step=self._step,
             )
             show_opening(self._console, services, self._screenplay)
             async with services:
@@ -144,7 +179,7 @@ class _Play:
         self._console.print(f"  {name:<20} {seconds:5.1f} s", highlight=False)
 
     async def _direct(self, services: Services) -> Report:
-        kills = self._options.kills
+        kills = self._options.grounds.kills
         if self._options.headless:
             return await self._director(services, self._note).run(kills)
         with Live(console=self._console, refresh_per_second=8, transient=True) as live:

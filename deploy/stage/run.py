@@ -1,7 +1,7 @@
 """A run's folder: where everything of one simulation lies, so that another process can look at it later.
 
 run.json        what was asked for
-cluster/        Kafka's data, logs, TLS of node and admin
+cluster/        Kafka's data, logs, TLS of node and admin; absent if others run the cluster
 authority/      the certificate authority of the run
 agencies/<id>/  keys, offline identity, store.sqlite
 broker/         keys, settings, record index
@@ -13,6 +13,7 @@ from typing import Self
 
 from deploy.ceremony import agency_folder
 from deploy.errors import DeployError
+from deploy.kafka.external import ExternalCluster
 from schemas.ids import AgencyId
 from schemas.model import Model
 
@@ -30,6 +31,8 @@ class RunRecord(Model):
     prefix: str = ""
     store: str = ""
     """URL of the agencies' stores with `{agency}` in it; empty for a SQLite file each."""
+    external: ExternalCluster | None = None
+    """The cluster that others run; None: a cluster of the run's own."""
 
 
 class Run:

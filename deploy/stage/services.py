@@ -20,6 +20,7 @@ from deploy.arrangements import ArrangementSource
 from deploy.ceremony import Ceremony, hold_ceremony
 from deploy.errors import StartFailed
 from deploy.kafka.cluster import Cluster
+from deploy.kafka.external import ExternalCluster
 from deploy.pki import Authority
 from deploy.processes import Child
 from deploy.secretariat import (
@@ -56,18 +57,21 @@ class Services:
         *,
         isolate: bool = False,
         apis: bool = False,
+        cluster_nodes: int = 1,
         on_step: Step = lambda _name, _seconds: None,
     ) -> None:
+        """`cluster_nodes`: of a cluster of the run's own; one that others run is what it is."""
         self.run = run
         self.source = source
         self._isolate = isolate
         self._apis = apis
         self.addresses = Addresses()
+        self._cluster_nodes = cluster_nodes
         self.work = work
         self._on_step = on_step
         self._stack = AsyncExitStack()
         self._ceremony: Ceremony | None = None
-        self.cluster = Cluster(run.cluster, None)
+        self.cluster: Cluster | ExternalCluster = run.record.external or Cluster(run.cluster, None)
         self._commands: dict[str, tuple[str, Path, str, int]] = {}
         self._children: dict[str, Child] = {}
 
@@ -106,18 +110,22 @@ class Services:
 
     async def _start(self) -> None:
         begun = time.monotonic()
-        authority = Authority.create()
-        authority.save(self.run.authority)
-        self._ceremony = hold_ceremony(self.source, self.run.folder, authority)
-        begun = self._done("keys and genesis", begun)
-        self.cluster = Cluster(self.run.cluster, authority)
-        await self._stack.enter_async_context(self.cluster)
-        begun = self._done("Kafka", begun)
+        if isinstance(self.cluster, ExternalCluster):
+            self._ceremony = hold_ceremony(self.source, self.run.folder, self.cluster)
+            begun = self._done("keys and genesis", begun)
+        else:
+            authority = Authority.create()
+            authority.save(self.run.authority)
+            self._ceremony = hold_ceremony(self.source, self.run.folder, authority)
+            begun = self._done("keys and genesis", begun)
+            self.cluster = Cluster(self.run.cluster, authority, nodes=self._cluster_nodes)
+            await self._stack.enter_async_context(self.cluster)
+            begun = self._done("Kafka", begun)
         await apply_topics(
             self.cluster.bootstrap,
             self.cluster.admin_tls,
             self.agencies,
-            shards=len(self.source.directory.shards),
+            shards=self.source.directory.partitions,
             prefix=self.run.record.prefix,
         )
         self._stack.push_async_callback(self.secretariat.close)
@@ -126,7 +134,7 @@ class Services:
             await self.change_clock(self.work.clock)
         begun = self._done("topics and rights", begun)
         self._stack.push_async_callback(self._stop_children)
-        self._commands = {"broker": self._broker(), **self._hosts()}
+        self._commands = {**self._workers(), **self._hosts()}
         if self._apis:
             self._commands[BROKER_API] = self._broker_api()
         for name in self._commands:
@@ -174,10 +182,14 @@ class Services:
         path.write_text(json.dumps({**common, **content}, indent=2) + "\n")
         return path.absolute()
 
-    def _broker(self) -> tuple[str, Path, str, int]:
+    def _workers(self) -> dict[str, tuple[str, Path, str, int]]:
+        """A worker for each shard."""
         folder = self.ceremony.broker.absolute()
-        settings = self._settings("broker", {"keys": str(folder / "keys"), "state": str(folder / "state")})
-        return "broker", settings, "ready", 1
+        common: dict[str, object] = {"keys": str(folder / "keys"), "state": str(folder / "state")}
+        return {
+            name: ("broker", self._settings(name, {**common, "shard": shard}), "ready", 1)
+            for name, shard in zip(self.worker_names, self.source.directory.shards, strict=True)
+        }
 
     def _broker_api(self) -> tuple[str, Path, str, int]:
         keys = str((self.ceremony.broker / "keys").absolute())
@@ -241,26 +253,51 @@ class Services:
                 )
 
     @property
+    def worker_names(self) -> list[str]:
+        """The workers, in the order of their shards."""
+        shards = self.source.directory.shards
+        return ["broker"] if len(shards) == 1 else [f"broker-{shard}" for shard in shards]
+
+    @property
     def host_names(self) -> list[str]:
         """The node hosts."""
-        return [name for name in self._commands if name not in ("broker", BROKER_API)]
+        return [name for name in self._commands if name not in (*self.worker_names, BROKER_API)]
 
-    async def kill(self, name: str) -> None:
-        """SIGKILL a service, `kafka` among them, and wait until it is gone."""
-        if name == "kafka":
-            self.cluster.kill()
-            await self.cluster.child().wait()
-        else:
-            self._children[name].kill()
-            await self._children[name].wait()
+    @property
+    def cluster_names(self) -> list[str]:
+        """The nodes of the run's own cluster; none if others run it."""
+        if isinstance(self.cluster, ExternalCluster):
+            return []
+        nodes = self.cluster.nodes
+        return ["kafka"] if nodes == 1 else [f"kafka-{node}" for node in range(1, nodes + 1)]
 
-    async def restart(self, name: str) -> None:
-        """Start a killed service again and wait until it is ready."""
-        if name == "kafka":
-            await self.cluster.restart()
-        else:
+    def _cluster_numbers(self, names: Sequence[str]) -> list[int]:
+        return [node for node, name in enumerate(self.cluster_names, 1) if name in names]
+
+    def outlives(self, names: Sequence[str]) -> bool:
+        """Whether deliveries go on while these services are away: cluster nodes, and fewer than half of them."""
+        cluster = self.cluster_names
+        return set(names) <= set(cluster) and 2 * len(names) < len(cluster)
+
+    async def kill(self, *names: str) -> None:
+        """SIGKILL services, cluster nodes among them, and wait until they are gone."""
+        children = [self._children[name] for name in names if name in self._children]
+        if ours := [name for name in names if name not in self._children]:
+            assert isinstance(self.cluster, Cluster)
+            children += [self.cluster.child(n) for n in self._cluster_numbers(ours)]
+        for child in children:
+            child.kill()
+        await asyncio.gather(*(child.wait() for child in children))
+
+    async def restart(self, *names: str) -> None:
+        """Start killed services again and wait until they are ready."""
+        if ours := [name for name in names if name not in self._children]:
+            assert isinstance(self.cluster, Cluster)
+            await self.cluster.restart(*self._cluster_numbers(ours))
+        started = [name for name in names if name in self._children]
+        for name in started:
             self._boot(name)
-            await self._ready(name)
+        await asyncio.gather(*(self._ready(name) for name in started))
 
     async def _stop_children(self) -> None:
         await asyncio.gather(*(child.terminate(10) for child in self._children.values()))

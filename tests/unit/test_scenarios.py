@@ -752,7 +752,7 @@ def test_a_run_plays_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert CliRunner().invoke(app, command).exit_code == 1
     ((screenplay, speed, options),) = asked
     assert (screenplay.name, screenplay.seed, speed) == ("small", 7, 60.0)
-    assert (options.isolate, options.html_file, options.json_file, options.kills) == (
+    assert (options.isolate, options.html_file, options.json_file, options.grounds.kills) == (
         True,
         html,
         None,

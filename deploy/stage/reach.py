@@ -1,0 +1,40 @@
+"""How a command reaches the cluster of a run: the one that runs, or the run's own, booted again from its data."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from deploy.errors import DeployError
+from deploy.kafka.cluster import Cluster
+from deploy.kafka.state import read_state
+from deploy.stage.run import Run
+
+
+class Reached(NamedTuple):
+    """Where the cluster listens, and the TLS folder of its super user."""
+
+    bootstrap: str
+    admin_tls: Path
+
+
+def running(run: Run) -> Reached | None:
+    """The run's cluster, if it seems to be there; one that others run is taken to be. Raises: `DeployError`."""
+    external = run.record.external
+    if external is not None:
+        return Reached(external.bootstrap, external.admin_tls)
+    state = read_state(run.cluster)
+    if state is None:
+        raise DeployError(f"'{run.folder}' holds no cluster")
+    return Reached(state.bootstrap, run.cluster / "tls" / "admin") if state.running else None
+
+
+@asynccontextmanager
+async def reached(run: Run) -> AsyncIterator[Reached]:
+    """The run's cluster, booted again for this time if it does not run. Raises: `DeployError`."""
+    found = running(run)
+    if found is not None:
+        yield found
+        return
+    async with Cluster(run.cluster, None) as cluster:
+        yield Reached(cluster.bootstrap, cluster.admin_tls)
