@@ -125,6 +125,10 @@ class MemoryIndex:
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
             self.sequences[leaf.sequence] = Digest(leaf.manifest)
 
+    def rest_on(self, below: Index) -> None:
+        """Lie over an index that has taken in, by now, what the one below had."""
+        self._below = below
+
     def absorb(self, changes: "MemoryIndex") -> None:
         """Take in what a committed fold learnt on top of this index."""
         self.sequences.update(changes.sequences)
@@ -155,7 +159,8 @@ class SqliteIndex:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        # A step is folded in a thread of its own; the worker never does two things with the index at once
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(_SCHEMA)

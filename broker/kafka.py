@@ -47,17 +47,33 @@ class Record:
     value: bytes
 
 
-async def up(connection: Connection) -> None:
-    """Return once a bootstrap server answers a TLS handshake; tries for ever, a server may be away for long."""
+async def up(connection: Connection) -> Connection:
+    """The connection by the bootstrap server that is the first to answer a TLS handshake; waits for ever for one.
+
+    aiokafka takes bootstrap servers in a random order, and waits out a whole request on each one that is frozen.
+    """
     while True:
-        for server in connection.bootstrap.split(","):
-            host, _, port = server.rpartition(":")
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(2):
-                    _, writer = await asyncio.open_connection(host, int(port), ssl=connection.tls)
-                    writer.transport.abort()
-                    return
+        tries = [asyncio.create_task(_answers(s, connection.tls)) for s in connection.bootstrap.split(",")]
+        try:
+            for first in asyncio.as_completed(tries):
+                if server := await first:
+                    return Connection(server, connection.tls)
+        finally:
+            for one in tries:
+                one.cancel()
+            await asyncio.wait(tries)
         await asyncio.sleep(0.1)
+
+
+async def _answers(server: str, tls: ssl.SSLContext) -> str | None:
+    """The server, if it answers within 2 s."""
+    host, _, port = server.rpartition(":")
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+            writer.transport.abort()
+            return server
+    return None
 
 
 class Producer:

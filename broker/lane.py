@@ -6,7 +6,8 @@
 - `Lane` is not changed by a fold: the step that could not be committed is folded again from the same state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,8 +81,8 @@ class Lane:
 
     id: AgencyId
     state: LaneState
-    heads: dict[AgencyId, Head]
-    capsules: dict[Digest, bytes]
+    heads: MutableMapping[AgencyId, Head]
+    capsules: MutableMapping[Digest, bytes]
     index: Index
 
 
@@ -390,3 +391,14 @@ def apply(lane: Lane, folded: Folded) -> None:
     lane.state = folded.state
     lane.heads.update(folded.heads)
     lane.capsules.update(folded.capsules)
+
+
+def ahead(lane: Lane, folded: Folded) -> Lane:
+    """The lane as it will be once the fold is committed; the lane itself is not changed."""
+    return Lane(
+        lane.id,
+        folded.state,
+        ChainMap(folded.heads, lane.heads),
+        ChainMap(folded.capsules, lane.capsules),
+        folded.index,
+    )

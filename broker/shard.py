@@ -6,6 +6,7 @@ The recipe of kafka-notes 3 and 9, in its order:
 - state, then index, then activations, then the claim, then the lanes are read from where the state says;
 - what was newly signed (a version, a clock) takes effect in each lane at its log end as read after the producer
   started, which no earlier attempt can have passed: what lies before is decided under the old one;
+- the next step is folded while the last one is committed (`broker.commit`);
 - at a fixed cadence, between steps, a round (`broker.rounds`): of what is committed, in a transaction of its own;
 - any error in a step: rebuild from what is committed and fold again. The fold is deterministic, so what an
   aborted attempt left readable to careless readers is what the next one commits.
@@ -16,22 +17,24 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections import ChainMap, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from aiokafka.errors import ProducerFenced
 
 from broker.admission import SourceMessage
+from broker.backlog import Backlog, Taken
+from broker.commit import Commits, Lanes, Prepared, Signer
 from broker.errors import HungTransaction, StepFailed, Stuck, Zombie
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
-from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
+from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.recovery import catch_up, guard, read_state
 from broker.rounds import Cadence, Rounds
-from broker.step import Outputs, Restored, build_step, claim
+from broker.step import Restored, claim
 from broker.versions import ReadyHistory
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.entropy import Entropy
@@ -51,11 +54,7 @@ from schemas.topics import (
 
 log = logging.getLogger("entente.broker.shard")
 
-_STEP_LIMIT_S = 6.0  # less than the transaction timeout of 10 s
-_STEP_BYTES = 1_500_000
-_STEP_MESSAGES = 64  # of one lane: many small messages can make more leaves than their bytes tell
 _PAUSE_S = 0.25
-_BACKLOG_BYTES = 2 * _STEP_BYTES  # of one lane; what is over it waits in the cluster
 _TRIES = 3
 
 
@@ -68,44 +67,6 @@ class ShardSettings:
     genesis: Digest
     index_path: Path
     heads_every_s: float = 60.0
-
-
-@dataclass(slots=True)
-class _Lanes:
-    """The shard's lanes as committed, and messages read but not folded yet."""
-
-    by_id: dict[AgencyId, Lane] = field(default_factory=dict)
-    backlog: dict[AgencyId, deque[SourceMessage]] = field(default_factory=dict)
-    turns: dict[AgencyId, int] = field(default_factory=dict)
-    """Where a lane must stop to activate what was newly signed: an offset; absent where nothing is to activate."""
-
-
-def take(
-    backlog: dict[AgencyId, deque[SourceMessage]], turns: Mapping[AgencyId, int]
-) -> dict[AgencyId, Sequence[SourceMessage]]:
-    """Messages of every lane in turn, until the step is full: no lane waits for another's flood.
-
-    Lanes are served in the order of `backlog`, and who was served goes behind: one large message may fill a step, and
-    then the next one begins with another lane. `turns`: offsets that a lane may not pass yet.
-    """
-    taken: dict[AgencyId, Sequence[SourceMessage]] = {}
-    share = _STEP_BYTES // max(1, sum(bool(q) for q in backlog.values()))
-    whole = 0
-    for lane, queue in backlog.items():
-        messages, size, turn = list[SourceMessage](), 0, turns.get(lane)
-        while queue and len(messages) < _STEP_MESSAGES:
-            comes = len(queue[0].value)
-            if (messages and size + comes > share) or (whole and whole + comes > _STEP_BYTES):
-                break
-            if turn is not None and queue[0].offset >= turn:
-                break
-            size, whole = size + comes, whole + comes
-            messages.append(queue.popleft())
-        if messages:
-            taken[lane] = messages
-    for lane in taken:
-        backlog[lane] = backlog.pop(lane)
-    return {lane: taken[lane] for lane in sorted(taken)}
 
 
 class Shard:
@@ -121,6 +82,8 @@ class Shard:
     ) -> None:
         self._settings = settings
         self._connection = connection
+        self._near = connection
+        """By the cluster node that answered first when the clients were last made."""
         self._pair = pair
         self._entropy = entropy
         self._on_ready = on_ready
@@ -131,7 +94,10 @@ class Shard:
         self._history = ReadyHistory(settings.genesis)
         self._heard = 0
         """Next offset of the topic `arrangement`."""
-        self._lanes = _Lanes()
+        self._commits: Commits | None = None
+        self._folding: asyncio.Future[Prepared] | None = None
+        self._lanes: dict[AgencyId, Lane] = {}
+        self._backlog = Backlog()
         self._cadence = Cadence(settings.heads_every_s, time.monotonic())
         self._rounds: Rounds | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -145,17 +111,7 @@ class Shard:
                 try:
                     await self._rebuild()
                     self._on_ready()
-                    while True:
-                        stop_if_asked()
-                        if await self._poll():
-                            begun = time.monotonic()
-                            await self._step()
-                            failures.clear()
-                            # A transaction costs by the partition and not by the record: when it was slow, let
-                            # what arrives meanwhile share the next one.
-                            await asyncio.sleep(min(time.monotonic() - begun, _PAUSE_S))
-                        await self._activate()
-                        await self._round()
+                    await self._serve(failures)
                 except (Zombie, HungTransaction, Stuck, ArrangementError):
                     raise
                 except Exception as error:
@@ -172,23 +128,30 @@ class Shard:
     def _count(self, failures: deque[str], error: Exception) -> None:
         """Three identical failures over the same bytes: stop loudly, skip nothing."""
         if isinstance(error, StepFailed | BadFrame | LookupError | msgspec.MsgspecError):
-            at = {lane.id: lane.state.next_offset for lane in self._lanes.by_id.values()}
+            at = {lane.id: lane.state.next_offset for lane in self._lanes.values()}
             failures.append(f"{error} at {sorted(at.items())}")
             if len(failures) == _TRIES and len(set(failures)) == 1:
                 raise Stuck(f"three identical failures: {failures[0]}") from error
 
     async def close(self) -> None:
         """Let go of clients and files; the next owner ends what is open."""
-        self._drop(self._producer, self._reader)
-        self._producer = self._reader = None
+        await self._let_go()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
         if self._index is not None:
             self._index.close()
             self._index = None
 
-    def _drop(self, producer: Producer | None, reader: Reader | None) -> None:
+    async def _let_go(self) -> None:
         """Discard clients in the background: stopping a broken one may wait for ever (H3, H6)."""
+        producer, reader, commits = self._producer, self._reader, self._commits
+        self._producer = self._reader = self._commits = None
+        if self._folding is not None:
+            await asyncio.wait([self._folding])  # it reads the index, and is bounded as a step is
+            self._folding.exception()  # retrieved, so that nobody is told of it later
+            self._folding = None
+        if commits is not None:
+            await commits.discard()
         for ending in ([producer.discard()] if producer else []) + ([reader.stop()] if reader else []):
             task = asyncio.ensure_future(ending)
             self._background.add(task)
@@ -198,16 +161,15 @@ class Shard:
 
     async def _rebuild(self) -> None:
         s = self._settings
-        self._drop(self._producer, self._reader)
-        self._producer = self._reader = None
-        await up(self._connection)
+        await self._let_go()
+        self._near = await up(self._connection)
         await self._load_versions()  # first: who has the wrong key or genesis must not fence the owner
         self._rounds = self._rounds or Rounds(self._genesis, self._pair, self._entropy)
         if self._generation is not None:
             await self._check_owner()
-        self._producer = Producer(self._connection, transactional_id(s.shard, s.prefix))
+        self._producer = Producer(self._near, transactional_id(s.shard, s.prefix))
         await self._producer.start()
-        await guard(self._connection, self._written())
+        await guard(self._near, self._written())
         restored = await self._read_state()
         newest = max((r.state.generation for r in restored.values()), default=0)
         if self._generation is not None and newest > self._generation:
@@ -217,9 +179,7 @@ class Shard:
         # each other for ever.
         self._generation = await self._claim(self._generation or newest + 1)
         await self._seek()
-        log.info(
-            "shard %d owned, generation %d, lanes %s", s.shard, self._generation, sorted(self._lanes.by_id)
-        )
+        log.info("shard %d owned, generation %d, lanes %s", s.shard, self._generation, sorted(self._lanes))
 
     async def _check_owner(self) -> None:
         """Look before fencing: a woken zombie must not knock out the owner."""
@@ -231,7 +191,7 @@ class Shard:
     async def _load_versions(self) -> None:
         """All that was signed since the pinned genesis. Raises: `ArrangementError`."""
         topic = arrangement_topic(self._settings.prefix)
-        async for message, _ in read_all(self._connection, topic, start=self._heard):
+        async for message, _ in read_all(self._near, topic, start=self._heard):
             self._hear(message)
         if not self._history.standings:
             raise ArrangementError("the arrangement topic holds no version")
@@ -263,29 +223,33 @@ class Shard:
         ]
 
     async def _read_state(self) -> dict[AgencyId, Restored]:
-        return await read_state(self._connection, lanes_topic(self._settings.shard, self._settings.prefix))
+        return await read_state(self._near, lanes_topic(self._settings.shard, self._settings.prefix))
 
     async def _open_lanes(self, restored: dict[AgencyId, Restored]) -> None:
         """Lanes from their committed state, over an index that knows exactly their ledgers."""
+        assert self._producer is not None
         if self._index is None:
             self._index = SqliteIndex(self._settings.index_path)
-        self._lanes = _Lanes()
+        self._lanes, self._backlog = {}, Backlog()
         fresh = []
         for lane_id in self._own_lanes:
             known = restored.get(lane_id) or Restored(EMPTY_LANE)
             topic = ledger_topic(lane_id, self._settings.prefix)
             await catch_up(
-                self._connection, self._index, lane_id, known.state.ledger.size, topic, self._genesis.domains
+                self._near, self._index, lane_id, known.state.ledger.size, topic, self._genesis.domains
             )
             lane = Lane(lane_id, known.state, known.heads, known.capsules, self._index.lane(lane_id))
-            self._lanes.by_id[lane_id] = lane
-            self._lanes.backlog[lane_id] = deque()
+            self._lanes[lane_id] = lane
+            self._backlog.queues[lane_id] = deque()
             if not lane.state.versions:
-                fresh.append(lane)
+                fresh.append(lane_id)
+        signer = Signer(self._genesis, self._pair, self._entropy)
+        s = self._settings
+        self._commits = Commits(s.shard, s.prefix, self._producer, self._index, self._lanes, signer)
         if fresh:
             genesis, clock = self._history.standings[0]
-            await self._commit(
-                lambda: [activate(lane, genesis.digest, 0, clock, genesis.domains) for lane in fresh]
+            await self._commits.commit(
+                lambda now: [activate(now[i], genesis.digest, 0, clock, genesis.domains) for i in fresh]
             )
 
     def _discard_index(self) -> None:
@@ -298,63 +262,96 @@ class Shard:
 
     async def _claim(self, generation: int) -> int:
         """Make the ownership visible: every lane's state with this generation, in a transaction of its own."""
-        assert self._producer is not None
+        assert self._commits is not None
         s = self._settings
         records = []
-        for lane in self._lanes.by_id.values():
+        for lane in self._lanes.values():
             lane.state = msgspec.structs.replace(lane.state, generation=generation)
             key, value = claim(lane.id, lane.state)
             records.append(Record(lanes_topic(s.shard, s.prefix), 0, key, value))
-        await asyncio.wait_for(self._producer.transact(records), _STEP_LIMIT_S)
+        await self._commits.write(records)
         return generation
 
     async def _seek(self) -> None:
-        self._reader = Reader(self._connection, fetch_wait_ms=50)
+        self._reader = Reader(self._near, fetch_wait_ms=50)
         await self._reader.start()
         prefix = self._settings.prefix
-        lanes = {
-            (submit_topic(i, prefix), 0): lane.state.next_offset for i, lane in self._lanes.by_id.items()
-        }
+        lanes = {(submit_topic(i, prefix), 0): lane.state.next_offset for i, lane in self._lanes.items()}
         self._reader.assign({**lanes, (arrangement_topic(prefix), 0): self._heard})
         await self._turn()
         await self._activate()
 
     # --- the loop ----------------------------------------------------------------------------
 
-    async def _poll(self) -> bool:
-        """Read on; True when there is something to fold."""
+    async def _serve(self, failures: deque[str]) -> None:
+        """Step after step; the next one is folded while the last one is committed."""
+        commits = self._commits
+        assert commits is not None
+        launched = 0.0
+        while True:
+            stop_if_asked()
+            await self._poll()
+            if not self._backlog.full and await commits.land():
+                failures.clear()
+                # A transaction costs by the partition and not by the record: when it was slow, let what arrives
+                # meanwhile share the next one, unless that one is full already.
+                await asyncio.sleep(min(time.monotonic() - launched, _PAUSE_S))
+            taken = self._backlog.take()
+            step = await self._prepare(taken) if taken else None
+            if await commits.land():
+                failures.clear()
+            if step is not None:
+                launched = time.monotonic()
+                commits.launch(step)
+            await self._activate()
+            if self._cadence.due(time.monotonic()):
+                await self._round()
+
+    async def _round(self) -> None:
+        """Tell everybody where the chains stand and sign the ledgers that moved: one transaction."""
+        assert self._commits is not None
+        assert self._rounds is not None
+        await self._commits.land()  # of what is committed, never of a step in flight
+        try:
+            # In a thread: it signs much, and changes nothing.
+            outputs = await asyncio.to_thread(self._rounds.make, self._lanes, time.time_ns() // 1_000_000)
+        except ValueError as error:
+            raise StepFailed(f"round: {error}") from error
+        await self._commits.write(list(self._commits.records(outputs)))
+        self._rounds.committed(self._lanes)
+        self._cadence.kept(time.monotonic())
+
+    async def _prepare(self, taken: Taken) -> Prepared:
+        commits, versions = self._commits, self._history.ready
+        assert commits is not None
+
+        def work(lanes: Lanes) -> list[Folded]:
+            return [fold(lanes[lane], messages, versions) for lane, messages in taken.items()]
+
+        # In a thread: most of the time the other one, the loop, waits for the cluster to take the last step
+        self._folding = asyncio.ensure_future(asyncio.to_thread(commits.prepare, work))
+        try:
+            return await asyncio.shield(self._folding)
+        except Exception:
+            await commits.land()
+            raise
+
+    async def _poll(self) -> None:
+        """Read on; wait for something only if nothing else is to be done."""
         assert self._reader is not None
-        waiting = any(self._lanes.backlog.values())
+        assert self._commits is not None
+        busy = self._backlog.waiting or self._commits.flying
         prefix, heard = self._settings.prefix, self._heard
-        lanes = {submit_topic(i, prefix): i for i in self._lanes.by_id}
-        self._reader.hold(
-            [
-                topic
-                for topic, lane in lanes.items()
-                if sum(len(m.value) for m in self._lanes.backlog[lane]) > _BACKLOG_BYTES
-            ]
-        )
-        for topic, messages in (await self._reader.poll(0 if waiting else 200, 64)).items():
+        lanes = {submit_topic(i, prefix): i for i in self._lanes}
+        self._reader.hold([submit_topic(i, prefix) for i in self._backlog.flooded])
+        for topic, messages in (await self._reader.poll(0 if busy else 200, 64)).items():
             if topic == arrangement_topic(prefix):
                 for message, _ in messages:
                     self._hear(message)
             else:
-                self._lanes.backlog[lanes[topic]].extend(m for m, _ in messages)
+                self._backlog.add(lanes[topic], (m for m, _ in messages))
         if self._heard > heard:
             await self._turn()
-        return any(self._lanes.backlog.values())
-
-    async def _step(self) -> None:
-        """Fold what waits, up to a bound of bytes, and commit it."""
-        taken = take(self._lanes.backlog, self._lanes.turns)
-        if not taken:
-            return
-        await self._commit(
-            lambda: [
-                fold(self._lanes.by_id[lane], messages, self._history.ready)
-                for lane, messages in taken.items()
-            ]
-        )
 
     def _due(self, lane: Lane) -> list[Standing]:
         """What the lane has still to activate."""
@@ -363,10 +360,10 @@ class Shard:
     async def _turn(self) -> None:
         """Set where each lane turns to what was newly signed: at its log end as it is now."""
         assert self._reader is not None
-        prefix, turns = self._settings.prefix, self._lanes.turns
+        prefix, turns = self._settings.prefix, self._backlog.turns
         turning = {
             (submit_topic(i, prefix), 0): i
-            for i, lane in self._lanes.by_id.items()
+            for i, lane in self._lanes.items()
             if i not in turns and self._due(lane)
         }
         if turning:
@@ -375,14 +372,15 @@ class Shard:
 
     async def _activate(self) -> None:
         """Let the lanes that have come to their turn activate all that is due, in transactions of their own."""
-        lanes = self._lanes
-        while ready := {
-            i: lanes.by_id[i] for i, t in lanes.turns.items() if lanes.by_id[i].state.next_offset >= t
-        }:
-            await self._commit(lambda: [self._next_activation(lane) for lane in ready.values()])
+        lanes, turns, commits = self._lanes, self._backlog.turns, self._commits
+        assert commits is not None
+        if turns:
+            await commits.land()
+        while ready := {i: lanes[i] for i, t in turns.items() if lanes[i].state.next_offset >= t}:
+            await commits.commit(lambda now: [self._next_activation(now[i]) for i in ready])
             for lane_id, lane in ready.items():
                 if not self._due(lane):
-                    del lanes.turns[lane_id]
+                    del turns[lane_id]
                     log.info(
                         "lane '%s': version and clock of leaf %d hold", lane_id, lane.state.ledger.size - 1
                     )
@@ -390,56 +388,3 @@ class Shard:
     def _next_activation(self, lane: Lane) -> Folded:
         arrangement, clock = self._due(lane)[0]
         return activate(lane, arrangement.digest, lane.state.next_offset, clock, arrangement.domains)
-
-    async def _round(self) -> None:
-        """Tell everybody where the chains stand and sign the ledgers that moved, if it is time: one transaction."""
-        if not self._cadence.due(time.monotonic()):
-            return
-        assert self._producer is not None
-        assert self._rounds is not None
-        lanes, now_ms = self._lanes.by_id, time.time_ns() // 1_000_000
-        try:
-            # In a thread: it signs much, and changes nothing.
-            outputs = await asyncio.to_thread(self._rounds.make, lanes, now_ms)
-        except ValueError as error:
-            raise StepFailed(f"round: {error}") from error
-        await asyncio.wait_for(self._producer.transact(list(self._records(outputs))), _STEP_LIMIT_S)
-        self._rounds.committed(lanes)
-        self._cadence.kept(time.monotonic())
-
-    async def _commit(self, work: Callable[[], Sequence[Folded]]) -> None:
-        """One transaction for everything that the folds say; then, and only then, they are the state.
-
-        Raises: `StepFailed` for what the pure part raises: it would raise it again.
-        """
-        assert self._producer is not None
-        assert self._index is not None
-        try:
-            folds = work()
-            outputs = build_step(
-                [(f, ChainMap(f.capsules, self._lanes.by_id[f.lane].capsules)) for f in folds],
-                self._genesis,
-                self._pair,
-                self._entropy,
-            )
-        except (MemoryError, OSError, sqlite3.Error):
-            raise
-        except Exception as error:
-            raise StepFailed(f"{type(error).__name__}: {error}") from error
-        # The limit is the transaction's: no transaction is open while the folds are computed.
-        await asyncio.wait_for(self._producer.transact(list(self._records(outputs))), _STEP_LIMIT_S)
-        before = {f.lane: self._lanes.by_id[f.lane].state.ledger.size for f in folds}
-        self._index.store([(f.lane, before[f.lane], f.state.ledger.size, f.index) for f in folds])
-        for folded in folds:
-            apply(self._lanes.by_id[folded.lane], folded)
-            for alarm in folded.alarms:
-                log.warning("lane '%s': %s", folded.lane, alarm)
-
-    def _records(self, outputs: Outputs) -> Iterable[Record]:
-        s = self._settings
-        for agency, value in outputs.deliver:
-            yield Record(deliver_topic(agency, s.prefix), s.shard, None, value)
-        for agency, value in outputs.ledger:
-            yield Record(ledger_topic(agency, s.prefix), 0, None, value)
-        for key, value in outputs.state:
-            yield Record(lanes_topic(s.shard, s.prefix), 0, key, value)

@@ -26,10 +26,10 @@ from aiokafka import AIOKafkaProducer
 from agencies.drafting import Draft
 from agencies.simulation.plan import planned_draft
 from broker.admission import SourceMessage
+from broker.backlog import take
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Record
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
-from broker.shard import take
 from broker.step import build_step
 from deploy.kafka.cluster import Cluster
 from deploy.stage.work import shares

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiokafka.errors import ProducerFenced
 
+import broker.commit
 import broker.shard
 from broker.errors import Zombie
 from broker.kafka import Connection, Producer, Record
@@ -142,7 +143,7 @@ async def test_a_worker_that_stands_still_in_its_transaction(
 ) -> None:
     monkeypatch.setattr(broker.shard, "Producer", Halting)
     # The machine may be slow, and no time limit is at stake here.
-    monkeypatch.setattr(broker.shard, "_STEP_LIMIT_S", 60.0)
+    monkeypatch.setattr(broker.commit, "STEP_LIMIT_S", 60.0)
     ready_first, ready_second = asyncio.Event(), asyncio.Event()
     first, second = worker(live, "first", ready_first), worker(live, "second", ready_second)
     running = asyncio.create_task(first.run())

@@ -3,7 +3,7 @@
 from collections import deque
 
 from broker.admission import SourceMessage
-from broker.shard import take
+from broker.backlog import take
 from schemas.ids import AgencyId
 
 A, B, C = AgencyId("gb-nca"), AgencyId("it-pds"), AgencyId("xa-np")
