@@ -1,7 +1,8 @@
 """The inbox: deliveries are verified, opened and stored with the reader's position, in one SQL transaction.
 
 - What cannot be stored now is read again from where SQL says we are; nothing in a message can block the stream.
-- Bytes are judged in `agencies.judging`, which is pure; rows are written in `agencies.store.reception`.
+- Bytes are judged in `agencies.judging`, which is pure, in the order that `agencies.weaving` brings them in; rows are
+  written in `agencies.store.reception`.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from agencies.store import Store
 from agencies.store.database import insert_new
 from agencies.store.reception import store_all
 from agencies.store.tables import alarms, chains, positions, reception_log
+from agencies.weaving import Weaver
 from schemas.certificate import Head
 from schemas.ids import AgencyId
 from schemas.stopping import stop_if_asked
@@ -52,24 +54,28 @@ class Inbox:
         self._silence = silence
         self.stored = asyncio.Event()
 
+    def widen(self, partitions: int) -> None:
+        """Read so many partitions from now on; one that was read is read on."""
+        self._partitions = tuple(range(max(partitions, max(self._partitions) + 1)))
+
     async def run(self) -> None:
         """Poll, judge, store; a failed batch is read again from where SQL says we are."""
         reader = Reader(self._connection)
         try:
             await reader.start()
-            offsets = await self._store.run(lambda c: read_positions(c, self._topic, self._partitions))
-            await self._check_begins(reader, offsets)
-            reader.assign(self._topic, offsets)
+            offsets, weaver = await self._assign(reader)
             failed = False
             while True:
                 stop_if_asked()
                 try:
                     if failed:
-                        offsets = await self._return(reader)
+                        self._judge.chains = await self._store.run(read_chains)
+                    if failed or set(offsets) < set(self._partitions):
+                        offsets, weaver = await self._assign(reader)
                         failed = False
-                    messages = await reader.poll()
-                    if messages:
-                        await self._store_batch(messages, offsets)
+                    judged = await weaver.take_in(await reader.poll())
+                    if judged:
+                        await self._store_batch(judged, offsets)
                 except PositionMoved:
                     raise
                 except Exception as error:  # infrastructure: nothing was stored, so read it again
@@ -107,19 +113,18 @@ class Inbox:
                 await self._store.run(partial(_move, topic=self._topic, partition=partition, offset=begins))
                 offsets[partition] = begins
 
-    async def _return(self, reader: Reader) -> dict[int, int]:
-        """Go back, reader and judge alike, to what SQL holds."""
-        offsets, self._judge.chains = await self._store.run(
-            lambda c: (read_positions(c, self._topic, self._partitions), read_chains(c))
-        )
-        reader.rewind(self._topic, offsets)
-        return offsets
+    async def _assign(self, reader: Reader) -> tuple[dict[int, int], Weaver]:
+        """Read every partition from where SQL says we are."""
+        partitions = self._partitions
+        offsets = await self._store.run(lambda c: read_positions(c, self._topic, partitions))
+        await self._check_begins(reader, offsets)
+        reader.assign(self._topic, offsets)
+        return offsets, Weaver(reader, self._topic, tuple(offsets), self._judged)
 
-    async def _store_batch(self, messages: Sequence[Delivered], offsets: dict[int, int]) -> None:
-        judged = [(m, await self._judged(m)) for m in messages]
+    async def _store_batch(self, judged: Sequence[tuple[Delivered, Judged]], offsets: dict[int, int]) -> None:
         domains, heads_now = self._judge.domains, dict(self._judge.chains)
         moved = dict(offsets)
-        for message in messages:
+        for message, _ in judged:
             moved[message.partition] = message.offset + 1
         await self._store.run(
             lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
@@ -129,15 +134,15 @@ class Inbox:
             self._silence.told((lane for _, j in judged for lane in j.told), time.monotonic())
         self.stored.set()
 
-    async def _judged(self, message: Delivered) -> Judged:
+    async def _judged(self, message: Delivered, all_delivered: bool) -> Judged:
         try:
-            return self._judge.judge(message, all_read=False)
+            return self._judge.judge(message, all_read=False, all_delivered=all_delivered)
         except UnknownVersion:
             # A version is on its topic before any lane is decided under it, so reading on must find it.
             await self._signed.refresh()
             for arrangement in self._signed.versions.values():
                 self._judge.learn(arrangement)
-            return self._judge.judge(message)
+            return self._judge.judge(message, all_delivered=all_delivered)
 
 
 def _move(connection: SqlConnection, topic: str, partition: int, offset: int) -> None:

@@ -114,6 +114,10 @@ class UnknownVersion(Exception):
     """Something names a version of the arrangement, or a key of one, that has not been read yet."""
 
 
+class Early(Exception):
+    """A delivery whose predecessors in its chain have not been read yet; the message names the lane."""
+
+
 class Judge:
     """Turns messages into what is to be stored, carrying chain heads from one message to the next."""
 
@@ -147,10 +151,11 @@ class Judge:
         """Where the chain of a lane stands."""
         return self.chains.get(lane) or chain_start(self.domains, lane, self._agency)
 
-    def judge(self, message: Delivered, *, all_read: bool = True) -> Judged:
+    def judge(self, message: Delivered, *, all_read: bool = True, all_delivered: bool = True) -> Judged:
         """Verify and open all that a message holds.
 
-        Raises: `UnknownVersion`, unless all versions that were signed are said to be read; no chain has moved then.
+        Raises, and no chain has moved then: `UnknownVersion`, unless all versions that were signed are said to be
+        read; `Early`, unless all that was delivered before is said to be read, so that a gap in a chain is a break.
         """
         out = Judged()
         try:
@@ -178,12 +183,27 @@ class Judge:
                 signed[AgencyId(entry.lane)] = (entry, self._verify_head(entry, parcel, all_read))
             else:
                 self._control(entry, parcel, data, i, out, all_read)
+        if not all_delivered:
+            self._check_early(runs, signed)
         enclosed = Enclosed(parcel, self.domains, self._windows)
         for lane, run in runs.items():
             self._lane(lane, run, signed.pop(lane, None), enclosed, out)
         for lane, (head, reason) in signed.items():
             self._told(lane, head, reason, message.value, out)
         return out
+
+    def _check_early(
+        self,
+        runs: Mapping[AgencyId, Sequence[_Placed]],
+        signed: Mapping[AgencyId, tuple[HeadEntry, Unopened | None]],
+    ) -> None:
+        """Raises: `Early` if something here may come after what another partition still has."""
+        for lane, run in runs.items():
+            if min(placed.certificate.number for placed in run) > self.head(lane).number + 1:
+                raise Early(lane)
+        for lane, (head, reason) in signed.items():
+            if reason is None and lane not in runs and head.number > self.head(lane).number:
+                raise Early(lane)
 
     def _sort(
         self,

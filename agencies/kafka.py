@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -153,6 +153,21 @@ class Reader:
         """Go back to where SQL says we are, after a batch that could not be stored."""
         for partition, offset in offsets.items():
             self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    def hold(self, topic: str, partition: int, offset: int) -> None:
+        """Read a partition no further for now; it goes on from the given offset once it is let go."""
+        self._consumer.pause(TopicPartition(topic, partition))
+        self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    def let_go(self, topic: str, partition: int) -> None:
+        """Read on a partition that was held."""
+        self._consumer.resume(TopicPartition(topic, partition))
+
+    async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        """The end of what is committed now, by partition."""
+        wanted = [TopicPartition(topic, p) for p in partitions]
+        found = await asyncio.wait_for(self._consumer.end_offsets(wanted), 10)
+        return {tp.partition: int(offset) for tp, offset in found.items()}
 
     async def span(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """First offset there is, and the end of what is committed; asked again until the cluster answers."""

@@ -85,17 +85,17 @@ class Node:
             for version in signed.versions.values():
                 judge.learn(version)
             judge.remember(await store.run(read_certificates))
-            shards = arrangement.directory.shards
             others = [a for a in arrangement.directory.agency_ids if a != s.agency]
             silence = Silence(others, s.heads_every_s, time.monotonic())
-            topic = deliver_topic(s.agency, place.prefix)
-            inbox = Inbox(store, connection, topic, shards, judge, signed, silence)
+            topic, partitions = deliver_topic(s.agency, place.prefix), range(signed.partitions)
+            inbox = Inbox(store, connection, topic, partitions, judge, signed, silence)
             sealer = Sealer(s.agency, arrangement, pair, self._entropy)
             clock = MappedClock(self._clock)
 
             def adopt(standing: Standing) -> None:
                 sealer.adopt(standing.arrangement, self._pair(standing.arrangement, keys))
                 clock.map = standing.clock
+                inbox.widen(standing.arrangement.directory.partitions)
 
             lane = LaneStanding(store, connection, ledger_topic(s.agency, place.prefix), signed, adopt)
             await lane.resume()

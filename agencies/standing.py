@@ -62,6 +62,11 @@ class Signed:
         """Every version that verifies, by digest."""
         return self._history.versions
 
+    @property
+    def partitions(self) -> int:
+        """How many partitions a deliver topic has by what was signed. Raises: as `genesis`."""
+        return self._history.partitions
+
     async def refresh(self) -> None:
         """Read on to the topic's end. Raises: `ArrangementError` if the genesis is absent or not the pinned one.
 

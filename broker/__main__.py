@@ -1,7 +1,10 @@
 """The broker's composition root: `python -m broker SETTINGS.json`.
 
 Exit codes: 0 stopped on request, 2 settings or keys, 3 another worker owns the shard, 4 a hung transaction,
-5 the same message failed three times, 6 the arrangement is not to be believed.
+5 the same message failed three times, 6 the arrangement is not to be believed, 7 lanes have moved (`entente reshard`).
+
+Whoever restarts workers may do it after any of them: a start fences the earlier owner, and what that one left undone is
+done again. After 3 it need not, since the shard is served; after the others an operator has to look.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ import ssl
 import sys
 from pathlib import Path
 
-from broker.errors import HungTransaction, Stuck, Zombie
+from broker.errors import HungTransaction, Moved, Stuck, Zombie
 from broker.kafka import Connection
 from broker.policy import PolicyError
 from broker.settings import BrokerSettings
@@ -88,6 +91,9 @@ def main() -> int:
     except Stuck as error:
         log.critical("%s", error)
         return 5
+    except Moved as error:
+        log.critical("%s", error)
+        return 7
     except (ArrangementError, PolicyError) as error:
         log.critical("%s", error)
         return 6

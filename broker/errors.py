@@ -25,5 +25,9 @@ class HungTransaction(BrokerError):
     """
 
 
+class Moved(BrokerError):
+    """A lane's shard is another one now, and its state is not there yet: stop until `entente reshard` has run."""
+
+
 class Stuck(BrokerError):
     """The same message failed three times in the same way: stop loudly, skip nothing."""

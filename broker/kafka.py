@@ -39,7 +39,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One message to write."""
+    """One message to write. An empty value takes its key away, where a topic is compacted."""
 
     topic: str
     partition: int
@@ -116,12 +116,12 @@ class Producer:
         for (topic, partition), group in by_partition.items():
             batch = self._producer.create_batch()
             for record in group:
-                if batch.append(key=record.key, value=record.value, timestamp=None) is None:
+                if batch.append(key=record.key, value=record.value or None, timestamp=None) is None:
                     batch.close()
                     futures.append(await self._producer.send_batch(batch, topic, partition=partition))
                     batch = self._producer.create_batch()
-                    if batch.append(key=record.key, value=record.value, timestamp=None) is None:
-                        raise ValueError(f"a message of {len(record.value)} bytes fits into no batch")
+                    if batch.append(key=record.key, value=record.value or None, timestamp=None) is None:
+                        raise ValueError(f"a message of {len(record.value or b'')} bytes fits into no batch")
             batch.close()
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
         return futures

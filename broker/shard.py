@@ -28,7 +28,7 @@ from aiokafka.errors import ProducerFenced
 from broker.admission import SourceMessage
 from broker.backlog import Backlog, Taken
 from broker.commit import Commits, Lanes, Prepared, Signer
-from broker.errors import HungTransaction, StepFailed, Stuck, Zombie
+from broker.errors import HungTransaction, Moved, StepFailed, Stuck, Zombie
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
@@ -112,7 +112,7 @@ class Shard:
                     await self._rebuild()
                     self._on_ready()
                     await self._serve(failures)
-                except (Zombie, HungTransaction, Stuck, ArrangementError):
+                except (Zombie, HungTransaction, Stuck, Moved, ArrangementError):
                     raise
                 except Exception as error:
                     # Cancellation passes by; all else is broken infrastructure until it fails three times alike.
@@ -210,7 +210,7 @@ class Shard:
 
     @property
     def _own_lanes(self) -> list[AgencyId]:
-        directory = self._genesis.directory
+        directory = self._history.current.arrangement.directory
         return [a for a in directory.agency_ids if directory.shard_of(a) == self._settings.shard]
 
     def _written(self) -> list[tuple[str, int]]:
@@ -235,6 +235,8 @@ class Shard:
         for lane_id in self._own_lanes:
             known = restored.get(lane_id) or Restored(EMPTY_LANE)
             topic = ledger_topic(lane_id, self._settings.prefix)
+            if lane_id not in restored:
+                await self._is_new(lane_id, topic)
             await catch_up(
                 self._near, self._index, lane_id, known.state.ledger.size, topic, self._genesis.domains
             )
@@ -251,6 +253,12 @@ class Shard:
             await self._commits.commit(
                 lambda now: [activate(now[i], genesis.digest, 0, clock, genesis.domains) for i in fresh]
             )
+
+    async def _is_new(self, lane: AgencyId, topic: str) -> None:
+        """A lane without a state is at its beginning, or its state is with another shard. Raises: `Moved`."""
+        async for _ in read_all(self._near, topic):
+            shard = self._settings.shard
+            raise Moved(f"lane '{lane}' has a ledger and no state in shard {shard}: run `entente reshard`")
 
     def _discard_index(self) -> None:
         """An index that SQLite cannot use is only a cache: it is built anew from the ledgers."""
@@ -351,6 +359,11 @@ class Shard:
             else:
                 self._backlog.add(lanes[topic], (m for m, _ in messages))
         if self._heard > heard:
+            if self._own_lanes != list(self._lanes):
+                number = self._history.current.arrangement.body.number
+                raise Moved(
+                    f"version {number} moves lanes of shard {self._settings.shard}: run `entente reshard`"
+                )
             await self._turn()
 
     def _due(self, lane: Lane) -> list[Standing]:

@@ -178,11 +178,17 @@ def lane_key(lane: AgencyId) -> bytes:
 
 def state_records(folded: Folded) -> Iterator[tuple[bytes, bytes]]:
     """What moved, as records of the compacted state topic."""
-    yield lane_key(folded.lane), _encode(folded.state)
-    for recipient, head in sorted(folded.heads.items()):
-        yield f"{folded.lane}/{recipient}".encode(), _encode(head)
-    for digest, capsule in sorted(folded.capsules.items()):
-        yield f"{folded.lane}/capsule/{digest.hex()}".encode(), capsule
+    return _records(folded.lane, folded.state, folded.heads, folded.capsules)
+
+
+def _records(
+    lane: AgencyId, state: LaneState, heads: Mapping[AgencyId, Head], capsules: Mapping[Digest, bytes]
+) -> Iterator[tuple[bytes, bytes]]:
+    yield lane_key(lane), _encode(state)
+    for recipient, head in sorted(heads.items()):
+        yield f"{lane}/{recipient}".encode(), _encode(head)
+    for digest, capsule in sorted(capsules.items()):
+        yield f"{lane}/capsule/{digest.hex()}".encode(), capsule
 
 
 @dataclass(slots=True)
@@ -193,17 +199,25 @@ class Restored:
     heads: dict[AgencyId, Head] = field(default_factory=dict)
     capsules: dict[Digest, bytes] = field(default_factory=dict)
 
+    def records(self, lane: AgencyId, generation: int) -> list[tuple[bytes, bytes]]:
+        """All of it again, under another owner's generation."""
+        state = msgspec.structs.replace(self.state, generation=generation)
+        return list(_records(lane, state, self.heads, self.capsules))
+
 
 def restore(records: Iterable[tuple[bytes, bytes]]) -> dict[AgencyId, Restored]:
-    """Lanes from the records of the state topic, oldest first.
+    """Lanes from the records of the state topic, oldest first; an empty value takes its key away.
 
     Raises: `msgspec.DecodeError` for what no broker wrote.
     """
+    newest = dict(records)
     states: dict[AgencyId, LaneState] = {}
     heads: dict[AgencyId, dict[AgencyId, Head]] = {}
     capsules: dict[AgencyId, dict[Digest, bytes]] = {}
-    for key, value in records:
+    for key, value in newest.items():
         lane, *rest = key.decode().split("/")
+        if not value:
+            continue
         if not rest:
             states[AgencyId(lane)] = _lane_state.decode(value)
         elif rest[0] == "capsule":

@@ -94,6 +94,12 @@ def propose_rotation(
     return countersign(propose(body), {agency: identity})
 
 
+def propose_lanes(current: Arrangement, directory: Directory) -> bytes:
+    """The version that only serves lanes by other shards than `current`; nobody has signed it."""
+    changes = {"number": current.body.number + 1, "predecessor": current.digest.hex(), "directory": directory}
+    return propose(current.body.model_copy(update=changes))
+
+
 def propose_change(history: History, clock: ClockMap) -> bytes:
     """The change that makes `clock` hold after the history's; nobody has signed it."""
     genesis = history.standings[0].arrangement.digest

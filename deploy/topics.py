@@ -4,8 +4,8 @@
   longer stands in the table) is taken away: the table is the whole truth for the names in it.
 - Returns when the cluster *acts* on it: topics have leaders, and the authorizer that answers clients knows
   the rights.
-- The partitions of a topic are never changed: their number is the number of shards, and re-sharding is a step
-  of its own.
+- The partitions of a topic are not changed by the way: their number is the number of shards, and re-sharding is a
+  step of its own, which lets them `grow`. They can never become fewer.
 
 `confluent_kafka` does it, since the other client library knows no ACLs; its calls block, so they run in a
 thread.
@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    NewPartitions,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -63,25 +64,46 @@ async def apply_topics(
     shards: int = 1,
     prefix: str = "",
     copies: int = AS_THE_CLUSTER,
+    grow: bool = False,
 ) -> None:
     """Create what is missing and take away surplus rights; `copies` is the replication of new topics.
+
+    `grow`: a topic with fewer partitions gets more.
 
     Raises:
         DeployError: the cluster refused, or a topic exists with another number of partitions.
     """
     wanted, table = topics(agencies, shards, prefix), acl_table(agencies, shards, prefix)
-    await asyncio.to_thread(_apply, bootstrap, admin_tls, wanted, table, copies)
+    await asyncio.to_thread(_apply, bootstrap, admin_tls, wanted, table, copies, grow)
 
 
 def _apply(
-    bootstrap: str, admin_tls: Path, wanted: Sequence[Topic], table: Sequence[Grant], copies: int
+    bootstrap: str,
+    admin_tls: Path,
+    wanted: Sequence[Topic],
+    table: Sequence[Grant],
+    copies: int,
+    grow: bool,
 ) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, **librdkafka_tls(admin_tls)})
     try:
+        if grow:
+            _grow(admin, wanted)
         _apply_topics(admin, wanted, copies)
         _apply_rights(admin, table)
     except KafkaException as error:
         raise DeployError(f"the cluster at {bootstrap} refused topics or rights: {error}") from error
+
+
+def _grow(admin: AdminClient, wanted: Sequence[Topic]) -> None:
+    def short() -> list[Topic]:
+        found = admin.list_topics(timeout=_CALL_LIMIT).topics
+        return [t for t in wanted if t.name in found and len(found[t.name].partitions) < t.partitions]
+
+    if few := short():
+        more = [NewPartitions(topic.name, topic.partitions) for topic in few]
+        _settle(admin.create_partitions(more, request_timeout=_CALL_LIMIT).values())
+        _until(lambda: not short(), "partitions")
 
 
 def _apply_topics(admin: AdminClient, wanted: Sequence[Topic], copies: int) -> None:

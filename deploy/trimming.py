@@ -78,12 +78,12 @@ async def plan_trim(
     connection: Connection, arrangement: Arrangement, prefix: str, tail: int = TAIL
 ) -> list[Trim]:
     """What may be trimmed now. `connection`: of who may read every topic. Raises: `DeployError`."""
-    directory, lanes = arrangement.directory, arrangement.directory.agency_ids
+    lanes = arrangement.directory.agency_ids
     history = ReadyHistory(arrangement.digest)
     async for message, _ in read_all(connection, arrangement_topic(prefix)):
         history.hear(message.value)
     states: dict[AgencyId, Restored] = {}
-    for shard in directory.shards:
+    for shard in range(history.partitions):
         states |= restore(
             [(k or b"", m.value) async for m, k in read_all(connection, lanes_topic(shard, prefix))]
         )
@@ -103,7 +103,7 @@ async def plan_trim(
             )
         done = submissions_done(lane, replayed, known, state.state.next_offset, tail)
         wanted[submit_topic(lane, prefix), 0] = done
-    for shard in directory.shards:
+    for shard in range(history.partitions):
         wanted |= await _deliveries_done(connection, arrangement, prefix, shard, known)
     begins = await first_offsets(connection, [*wanted])
     return [

@@ -325,10 +325,13 @@ def verify_successor(data: bytes, current: Arrangement) -> Arrangement:
     for what, same in (
         ("members", body.keys.keys() == current.body.keys.keys()),
         ("identities", all(k.identity == before[a].identity for a, k in body.keys.items() if a in before)),
-        ("lanes", body.directory.lanes == current.directory.lanes),
     ):
         if not same:
             raise ArrangementError(f"version {body.number} changes the {what}: not while a federation runs")
+    if moves_lanes(body, current.body) and not _moves_lanes_alone(body, current.body):
+        raise ArrangementError(
+            f"version {body.number} moves lanes and changes more: expected a version of its own"
+        )
     statement = _signed(current.domains, arrangement.digest)
     signers = check_signatures(signed.signatures, statement, current, f"version {body.number}")
     for agency, keys in body.keys.items():
@@ -348,6 +351,20 @@ def _check_rotation(number: int, agency: str, before: AgencyKeys, after: AgencyK
             raise ArrangementError(
                 f"version {number}: the retiring key of '{agency}' is not one that its new key follows"
             )
+
+
+def moves_lanes(body: ArrangementBody, before: ArrangementBody) -> bool:
+    """Whether a lane has another shard: then no worker goes on until its state is where the version says."""
+    lanes = before.directory.agency_ids
+    return any(body.directory.shard_of(lane) != before.directory.shard_of(lane) for lane in lanes)
+
+
+def _moves_lanes_alone(body: ArrangementBody, before: ArrangementBody) -> bool:
+    directory = body.directory.model_dump() | {"lanes": before.directory.lanes}
+    same = body.model_dump(exclude={"number", "predecessor", "directory"})
+    return directory == before.directory.model_dump() and same == before.model_dump(
+        exclude={"number", "predecessor", "directory"}
+    )
 
 
 def _parse(data: bytes) -> tuple[SignedArrangement, Arrangement]:

@@ -117,6 +117,11 @@ class History:
         return {s.arrangement.digest: s.arrangement for s in self.standings}
 
     @property
+    def partitions(self) -> int:
+        """How many partitions a deliver topic has had: they are never taken away. Raises: as `current`."""
+        return max(standing.arrangement.directory.partitions for standing in self.standings)
+
+    @property
     def next_change(self) -> int:
         """The number that the next clock change must bear."""
         return self._changes + 1

@@ -13,11 +13,19 @@ _T = TypeVar("_T")
 
 
 def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
-    """In the order: threshold, agencies, communities, officers, suspensions, keys, rules, schema. Empty: no change."""
+    """In the order: threshold, lanes, agencies, communities, officers, suspensions, keys, rules, schema.
+
+    Empty: no change.
+    """
     lines = []
     if old.threshold != new.threshold:
         lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
     before, after = old.directory, new.directory
+    lines += [
+        f"lane '{lane}': shard {before.shard_of(lane)} -> {after.shard_of(lane)}"
+        for lane in before.agency_ids
+        if lane in after.agency_ids and before.shard_of(lane) != after.shard_of(lane)
+    ]
     lines += _changes(
         "agency", {a.id: a for a in before.agencies}, {a.id: a for a in after.agencies}, _agency
     )

@@ -1,20 +1,17 @@
-"""Lanes spread over shards: an arrangement as it is written, with another number of workers to serve it.
+"""Lanes spread over shards: the directory of an arrangement with another number of workers to serve it.
 
-Lanes are dealt in the order of their ids, so any two who spread the same arrangement come to the same directory.
+Lanes are dealt in the order of their ids, so any two who spread the same directory come to the same one.
 """
 
-import dataclasses
-
-from deploy.arrangements.loader import ArrangementError, ArrangementSource
+from deploy.arrangements.loader import ArrangementError
 from schemas.directory import Directory
 
 
-def spread(source: ArrangementSource, shards: int) -> ArrangementSource:
-    """The arrangement with its lanes dealt to shards 0 to `shards` - 1.
+def spread(before: Directory, shards: int) -> Directory:
+    """The directory with its lanes dealt to shards 0 to `shards` - 1.
 
     Raises: `ArrangementError` if a shard would have none.
     """
-    before = source.directory
     lanes = before.agency_ids
     if not 1 <= shards <= len(lanes):
         raise ArrangementError(
@@ -22,5 +19,6 @@ def spread(source: ArrangementSource, shards: int) -> ArrangementSource:
         )
     # Built anew and not copied: answers that the old one remembers are not true of the new one.
     written = {name: getattr(before, name) for name in Directory.model_fields}
-    dealt = {lane: at % shards for at, lane in enumerate(lanes) if at % shards}
-    return dataclasses.replace(source, directory=Directory(**{**written, "lanes": dealt}))
+    return Directory(
+        **{**written, "lanes": {lane: at % shards for at, lane in enumerate(lanes) if at % shards}}
+    )

@@ -1,6 +1,7 @@
 """`entente arrangement`: change what holds in a running federation, signed by its members, without a restart.
 
-propose RUN --from FOLDER --out FILE    a new version from an arrangement's folder, or a change of the clock
+propose RUN --from FOLDER --out FILE    a new version from an arrangement's folder, a change of the clock (--speed),
+                                        or lanes spread anew (--shards), which `entente reshard` puts into force
 sign FILE --run RUN --as AGENCY ..      with the offline identity key of each agency
 activate FILE --run RUN                 published if enough have signed; returns when every lane acts on it
 show RUN                                what was signed, and what holds in each lane
@@ -19,15 +20,22 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.arrangements import ArrangementError as SourceError
-from deploy.arrangements import read_arrangement
+from deploy.arrangements import read_arrangement, spread
 from deploy.arrangements.differences import differences
 from deploy.ceremony import read_ceremony
-from deploy.errors import DeployError, Refused
-from deploy.secretariat import Secretariat, countersigned, propose_change, propose_version, read_identities
-from deploy.stage.reach import running
+from deploy.errors import Refused
+from deploy.secretariat import (
+    Secretariat,
+    countersigned,
+    propose_change,
+    propose_lanes,
+    propose_version,
+    read_identities,
+)
+from deploy.stage.reach import reached
 from deploy.stage.run import Run
 from deploy.stage.words import clock_in_words
-from schemas.arrangement import ArrangementError, read_proposal
+from schemas.arrangement import ArrangementError, moves_lanes, read_proposal
 from schemas.history import is_clock, read_clock
 from schemas.ids import AgencyId
 from schemas.topics import FEDERATION
@@ -55,18 +63,28 @@ def propose(
         float | None,
         typer.Option(min=0, help="Run domain time so many times as fast as real time; 0 pauses it."),
     ] = None,
+    shards: Annotated[int | None, typer.Option(min=1, help="Spread the lanes over so many shards.")] = None,
 ) -> None:
-    """Write a proposal that nobody has signed yet: a version (--from) or a change of the clock (--speed)."""
-    if (source is None) == (speed is None):
-        raise typer.BadParameter("exactly one of --from and --speed says what is to change")
-    out.write_bytes(asyncio.run(_propose(run, source, speed)))
+    """Write a proposal that nobody has signed yet: a version (--from, --shards) or a change of the clock (--speed)."""
+    if sum(asked is not None for asked in (source, speed, shards)) != 1:
+        raise typer.BadParameter("exactly one of --from, --speed and --shards says what is to change")
+    out.write_bytes(asyncio.run(_propose(run, source, speed, shards)))
     Console().print(f"proposed in '{out}'; `entente arrangement sign` is next", highlight=False)
 
 
-async def _propose(folder: Path, source: Path | None, speed: float | None) -> bytes:
+async def _propose(folder: Path, source: Path | None, speed: float | None, shards: int | None) -> bytes:
     async with open_secretariat(folder) as office:
         standing = await office.refresh()
         console = Console()
+        if shards is not None:
+            try:
+                directory = spread(standing.arrangement.directory, shards)
+            except SourceError as error:
+                raise Refused(str(error)) from error
+            data = propose_lanes(standing.arrangement, directory)
+            for line in differences(standing.arrangement.body, read_proposal(data)[0].body):
+                console.print(f"  {line}", markup=False, highlight=False)
+            return data
         if source is not None:
             try:
                 written = read_arrangement(source)
@@ -119,7 +137,9 @@ def activate(proposal: Proposal, run: RunOption) -> None:
 
 async def _activate(folder: Path, data: bytes, proposal: Path) -> None:
     async with open_secretariat(folder) as office:
-        await office.refresh()
+        standing = await office.refresh()
+        if not is_clock(data) and moves_lanes(read_proposal(data)[0].body, standing.arrangement.body):
+            raise Refused(f"'{proposal}' moves lanes: stop the broker, and use `entente reshard`")
         try:
             standing = await office.publish(data)
         except ArrangementError as error:
@@ -179,19 +199,17 @@ def _signers(data: bytes) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_secretariat(folder: Path) -> AsyncIterator[Secretariat]:
-    """The secretariat of a run that goes on. Raises: `DeployError`."""
+    """The secretariat of a run that goes on, or whose cluster is booted again for this time."""
     run, ceremony = Run.open(folder), read_ceremony(folder)
-    found = running(run)
-    if found is None:
-        raise DeployError(f"'{folder}' does not run; start it with `entente demo --keep`")
-    office = Secretariat.of(
-        found.bootstrap,
-        ceremony.tls(FEDERATION),
-        found.admin_tls,
-        run.record.prefix,
-        ceremony.arrangement,
-    )
-    try:
-        yield office
-    finally:
-        await office.close()
+    async with reached(run) as found:
+        office = Secretariat.of(
+            found.bootstrap,
+            ceremony.tls(FEDERATION),
+            found.admin_tls,
+            run.record.prefix,
+            ceremony.arrangement,
+        )
+        try:
+            yield office
+        finally:
+            await office.close()

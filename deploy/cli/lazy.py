@@ -15,6 +15,7 @@ COMMANDS = {
     "arrangement": "deploy.cli.arrangement",
     "keys": "deploy.cli.keys",
     "broker": "deploy.cli.broker",
+    "reshard": "deploy.cli.reshard",
     "ledger": "deploy.cli.ledger",
     "doctor": "deploy.cli.doctor",
 }

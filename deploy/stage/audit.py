@@ -15,7 +15,9 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from heapq import merge
 from multiprocessing import get_context
+from operator import itemgetter
 
 from broker.admission import SourceMessage
 from broker.kafka import Connection, first_offsets, read_all, read_many
@@ -23,12 +25,13 @@ from broker.ledger_replay import FromLedger, replay_ledger
 from broker.replay import Replayed, replay
 from broker.rounds import contradictions
 from broker.step import Restored, restore
-from broker.versions import ReadyHistory, Versions
+from broker.versions import ReadyHistory
 from deploy.stage.evidence import Ledger, Ledgers
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.certificate import certificate_digest, parse_certificate
 from schemas.checkpoint import CheckpointVerifier
+from schemas.directory import Directory
 from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -59,12 +62,14 @@ async def audit_lanes(
     """Audit every lane of the federation whose genesis this is, under all that was signed since."""
     directory, domains = arrangement.directory, arrangement.domains
     signed = [m.value async for m, _ in read_all(connection, arrangement_topic(prefix))]
+    history = _history(arrangement.digest, tuple(signed))
     states: dict[AgencyId, Restored] = {}
-    for shard in directory.shards:
+    for shard in range(history.partitions):
         topic = lanes_topic(shard, prefix)
         states |= restore([(key or b"", m.value) async for m, key in read_all(connection, topic)])
-    delivered = await _certificates(connection, arrangement, prefix)
-    places = {(deliver_topic(a, prefix), s): a for a in directory.agency_ids for s in directory.shards}
+    delivered = await _certificates(connection, directory, history.partitions, prefix)
+    shards = range(history.partitions)
+    places = {(deliver_topic(a, prefix), s): a for a in directory.agency_ids for s in shards}
     trimmed = {
         places[place] for place, first in (await first_offsets(connection, [*places])).items() if first
     }
@@ -92,7 +97,7 @@ async def audit_lanes(
         )
     audits, verifier = list[LaneAudit](), CheckpointVerifier.of(arrangement)
     for lane, replayed in zip(directory.agency_ids, replays, strict=True):
-        mine = {r: [c for o, c in certificates if o == lane] for r, certificates in delivered.items()}
+        mine = {r: lanes.get(lane, []) for r, lanes in delivered.items()}
         ledger = ledgers.by_lane[lane]
         compared = _compare(lane, replayed, ledger, states[lane], mine, trimmed, domains)
         # The leaves are those of the replay, or a difference is noted: so are the roots over them
@@ -116,7 +121,7 @@ class _Work:
 
 def _replayed(work: _Work) -> Replayed | FromLedger:
     """One lane, replayed from its log, in cuts of its own."""
-    versions = _versions(work.genesis, work.signed)
+    versions = _history(work.genesis, work.signed).ready
     entries = [parse_ledger_entry(data) for data in work.entries]
     if work.messages is None:
         return replay_ledger(work.lane, entries, versions)
@@ -126,12 +131,12 @@ def _replayed(work: _Work) -> Replayed | FromLedger:
 
 
 @lru_cache(1)
-def _versions(genesis: Digest, signed: tuple[bytes, ...]) -> Versions:
+def _history(genesis: Digest, signed: tuple[bytes, ...]) -> ReadyHistory:
     history = ReadyHistory(genesis)
     for data in signed:
         with contextlib.suppress(ArrangementError):  # what the broker refused holds in no lane
             history.read(data)
-    return history.ready
+    return history
 
 
 def _cuts(random_source: random.Random) -> Iterator[int]:
@@ -154,19 +159,30 @@ async def _submissions(
 
 
 async def _certificates(
-    connection: Connection, arrangement: Arrangement, prefix: str
-) -> dict[AgencyId, list[tuple[str, bytes]]]:
-    """(originator, certificate) of every committed delivery, by recipient, in order."""
-    topics = {deliver_topic(recipient, prefix): recipient for recipient in arrangement.directory.agency_ids}
-    out: dict[AgencyId, list[tuple[str, bytes]]] = {}
-    for shard in arrangement.directory.shards:
-        async for topic, message, _ in read_many(connection, {(topic, shard): 0 for topic in topics}):
+    connection: Connection, directory: Directory, partitions: int, prefix: str
+) -> dict[AgencyId, dict[AgencyId, list[bytes]]]:
+    """Every committed certificate, by recipient and lane, in the order of the chain.
+
+    A lane that was resharded stands in several partitions. Those that are in order each are woven into one; where one
+    is not, neither is what comes of it.
+    """
+    topics = {deliver_topic(recipient, prefix): recipient for recipient in directory.agency_ids}
+    woven: dict[AgencyId, dict[AgencyId, list[list[tuple[int, bytes]]]]] = {}
+    for partition in range(partitions):
+        found: dict[tuple[AgencyId, AgencyId], list[tuple[int, bytes]]] = {}
+        async for topic, message, _ in read_many(connection, {(topic, partition): 0 for topic in topics}):
             for data in parse_parcel(message.value).entries:
                 entry = parse_deliver_entry(data)
                 if isinstance(entry, DeliveryEntry):
-                    originator = parse_certificate(entry.certificate).originator
-                    out.setdefault(topics[topic], []).append((originator, entry.certificate))
-    return out
+                    certificate = parse_certificate(entry.certificate)
+                    place = topics[topic], AgencyId(certificate.originator)
+                    found.setdefault(place, []).append((certificate.number, entry.certificate))
+        for (recipient, lane), run in found.items():
+            woven.setdefault(recipient, {}).setdefault(lane, []).append(run)
+    return {
+        recipient: {lane: [c for _, c in merge(*runs, key=itemgetter(0))] for lane, runs in lanes.items()}
+        for recipient, lanes in woven.items()
+    }
 
 
 def _compare(

@@ -107,7 +107,8 @@ def _spread(source: ArrangementSource, grounds: Grounds) -> ArrangementSource:
     if grounds.shards is None:
         return source
     try:
-        return spread(source, grounds.shards)
+        directory = spread(source.directory, grounds.shards)
+        return dataclasses.replace(source, directory=directory)
     except ArrangementError as error:
         raise Refused(f"--shards: {error}") from error
 

@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import dataclasses
 import json
 import sys
 import time
@@ -47,9 +48,10 @@ NCA, OLTIM, PDS = AgencyId("gb-nca"), AgencyId("fr-oltim"), AgencyId("it-pds")
 XA, SOCIAL = AgencyId("xa-np"), AgencyId("pf-social")
 
 
-def shipped() -> ArrangementSource:
+def shipped(shards: int = 1) -> ArrangementSource:
     """The arrangement that all of these tests use."""
-    return read_arrangement(SHIPPED / "g7-small")
+    source = read_arrangement(SHIPPED / "g7-small")
+    return dataclasses.replace(source, directory=spread(source.directory, shards))
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]], what: str, limit: float = LIMIT) -> None:
@@ -143,7 +145,7 @@ class Live:
         self.admin_tls = admin_tls
         self.prefix = prefix
         self.folder = folder
-        self.source = spread(shipped(), shards)
+        self.source = shipped(shards)
         self.database = ""
         """URL of a PostgreSQL database with a schema for each agency; empty for SQLite files."""
         self.heads_every_s: float | None = None

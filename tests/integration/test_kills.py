@@ -7,8 +7,9 @@ for each of two shards, and with three cluster nodes, of which one is gone for a
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from deploy.arrangements import spread
+from agencies.store.tables import positions
 from deploy.stage.director import Director, Sight
 from deploy.stage.evidence import read_only
 from deploy.stage.run import Run, RunRecord
@@ -38,7 +39,7 @@ async def test_kills_change_nothing(shards: int, cluster_nodes: int, killed: str
     kills = [Kill(what) for what in killed.split(",")]
     record = RunRecord(arrangement="g7-small", seed=len(kills), records=RECORDS)
     run = Run.create(tmp_path / "run", record)
-    source, decided_at = spread(shipped(), shards), dict[str, int]()
+    source, decided_at = shipped(shards), dict[str, int]()
 
     def watch(sight: Sight) -> None:
         if sight.note.startswith("SIGKILL "):

@@ -158,8 +158,8 @@ def test_text_that_is_not_utf_8_has_its_line(folder: Path) -> None:
 
 
 def test_lanes_are_spread_over_shards_in_the_order_of_their_ids(folder: Path) -> None:
-    source = read_arrangement(folder)
-    two = spread(source, 2).directory
+    source = read_arrangement(folder).directory
+    two = spread(source, 2)
     assert [two.shard_of(lane) for lane in two.agency_ids] == [0, 1, 0, 1, 0]
     assert (two.shards, two.partitions) == ((0, 1), 2)
     assert spread(spread(source, 3), 1) == spread(source, 1)

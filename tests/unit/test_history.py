@@ -99,6 +99,19 @@ def test_signatures_are_gathered_one_by_one(history: History) -> None:
     assert history.read(data).arrangement.body.number == 1
 
 
+MOVED = M.arrangement.directory.model_copy(update={"lanes": {XA: 1}})
+
+
+def test_a_version_that_moves_lanes_and_nothing_else_is_believed(history: History) -> None:
+    assert history.partitions == 1
+    assert history.read(
+        version(successor(history.current, directory=MOVED))
+    ).arrangement.directory.shards == (0, 1)
+    back = version(successor(history.current, directory=M.arrangement.directory))
+    assert history.read(back).arrangement.directory.shards == (0,)
+    assert history.partitions == 2, "what was delivered by a shard stays in its partition"
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -107,7 +120,8 @@ def test_signatures_are_gathered_one_by_one(history: History) -> None:
         ({"federation": "other"}, "are not signed by it"),  # keys are signed for one federation
         ({"gate_version": 99}, "wants gate 99"),
         ({"broker": M.arrangement.body.keys[XA].signing}, "share a signing key"),
-        ({"directory": M.arrangement.directory.model_copy(update={"lanes": {XA: 1}})}, "changes the lanes"),
+        ({"directory": MOVED, "threshold": 2}, "moves lanes and changes more"),
+        ({"directory": MOVED.model_copy(update={"communities": ()})}, "moves lanes and changes more"),
     ],
 )
 def test_a_version_that_is_not_believed(history: History, changes: dict[str, object], message: str) -> None:

@@ -27,6 +27,7 @@ class Idle:
         self.stored = asyncio.Event()
         self.genesis = self.newest = Standing(ceremony().arrangement, IDENTITY_CLOCK)
         self.versions = {ceremony().arrangement.digest: ceremony().arrangement}
+        self.partitions = 1
 
     async def refresh(self) -> None: ...
 

@@ -61,7 +61,8 @@ class Node:
     async def take(self, *values: bytes) -> None:
         at = self._offsets[0]
         messages = [Delivered(0, at + i, v, True) for i, v in enumerate(values)]
-        await self._inbox._store_batch(messages, self._offsets)
+        judged = [(m, await self._inbox._judged(m, all_delivered=True)) for m in messages]
+        await self._inbox._store_batch(judged, self._offsets)
 
     async def due(self) -> list[Receipt]:
         return await self.store.run(due)
