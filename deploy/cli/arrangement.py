@@ -23,7 +23,7 @@ from deploy.arrangements import ArrangementError as SourceError
 from deploy.arrangements import read_arrangement, spread
 from deploy.arrangements.differences import differences
 from deploy.ceremony import read_ceremony
-from deploy.errors import Refused
+from deploy.errors import DeployError, Refused
 from deploy.secretariat import (
     Secretariat,
     countersigned,
@@ -32,7 +32,7 @@ from deploy.secretariat import (
     propose_version,
     read_identities,
 )
-from deploy.stage.reach import reached
+from deploy.stage.reach import reached, running
 from deploy.stage.run import Run
 from deploy.stage.words import clock_in_words
 from schemas.arrangement import ArrangementError, moves_lanes, read_proposal
@@ -68,23 +68,29 @@ def propose(
     """Write a proposal that nobody has signed yet: a version (--from, --shards) or a change of the clock (--speed)."""
     if sum(asked is not None for asked in (source, speed, shards)) != 1:
         raise typer.BadParameter("exactly one of --from, --speed and --shards says what is to change")
-    out.write_bytes(asyncio.run(_propose(run, source, speed, shards)))
+    work = _propose(run, source, speed) if shards is None else _propose_lanes(run, shards)
+    out.write_bytes(asyncio.run(work))
     Console().print(f"proposed in '{out}'; `entente arrangement sign` is next", highlight=False)
 
 
-async def _propose(folder: Path, source: Path | None, speed: float | None, shards: int | None) -> bytes:
+async def _propose_lanes(folder: Path, shards: int) -> bytes:
+    """For a run that goes on or one that is over: its cluster is booted again for this time."""
+    async with reached(Run.open(folder)), open_secretariat(folder) as office:
+        current = (await office.refresh()).arrangement
+        try:
+            directory = spread(current.directory, shards)
+        except SourceError as error:
+            raise Refused(str(error)) from error
+        data = propose_lanes(current, directory)
+        for line in differences(current.body, read_proposal(data)[0].body):
+            Console().print(f"  {line}", markup=False, highlight=False)
+        return data
+
+
+async def _propose(folder: Path, source: Path | None, speed: float | None) -> bytes:
     async with open_secretariat(folder) as office:
         standing = await office.refresh()
         console = Console()
-        if shards is not None:
-            try:
-                directory = spread(standing.arrangement.directory, shards)
-            except SourceError as error:
-                raise Refused(str(error)) from error
-            data = propose_lanes(standing.arrangement, directory)
-            for line in differences(standing.arrangement.body, read_proposal(data)[0].body):
-                console.print(f"  {line}", markup=False, highlight=False)
-            return data
         if source is not None:
             try:
                 written = read_arrangement(source)
@@ -199,17 +205,19 @@ def _signers(data: bytes) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_secretariat(folder: Path) -> AsyncIterator[Secretariat]:
-    """The secretariat of a run that goes on, or whose cluster is booted again for this time."""
+    """The secretariat of a run that goes on. Raises: `DeployError`."""
     run, ceremony = Run.open(folder), read_ceremony(folder)
-    async with reached(run) as found:
-        office = Secretariat.of(
-            found.bootstrap,
-            ceremony.tls(FEDERATION),
-            found.admin_tls,
-            run.record.prefix,
-            ceremony.arrangement,
-        )
-        try:
-            yield office
-        finally:
-            await office.close()
+    found = running(run)
+    if found is None:
+        raise DeployError(f"'{folder}' does not run; start it with `entente demo --keep`")
+    office = Secretariat.of(
+        found.bootstrap,
+        ceremony.tls(FEDERATION),
+        found.admin_tls,
+        run.record.prefix,
+        ceremony.arrangement,
+    )
+    try:
+        yield office
+    finally:
+        await office.close()

@@ -19,14 +19,14 @@ class Reached(NamedTuple):
 
 
 def running(run: Run) -> Reached | None:
-    """The run's cluster, if it seems to be there; one that others run is taken to be. Raises: `DeployError`."""
+    """The run's cluster, if it seems to be there; one that others run is taken to be."""
     external = run.record.external
     if external is not None:
         return Reached(external.bootstrap, external.admin_tls)
     state = read_state(run.cluster)
-    if state is None:
-        raise DeployError(f"'{run.folder}' holds no cluster")
-    return Reached(state.bootstrap, run.cluster / "tls" / "admin") if state.running else None
+    if state is None or not state.running:
+        return None
+    return Reached(state.bootstrap, run.cluster / "tls" / "admin")
 
 
 @asynccontextmanager
@@ -36,5 +36,7 @@ async def reached(run: Run) -> AsyncIterator[Reached]:
     if found is not None:
         yield found
         return
+    if read_state(run.cluster) is None:
+        raise DeployError(f"'{run.folder}' holds no cluster")
     async with Cluster(run.cluster, None) as cluster:
         yield Reached(cluster.bootstrap, cluster.admin_tls)
