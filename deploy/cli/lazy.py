@@ -17,6 +17,7 @@ COMMANDS = {
     "broker": "deploy.cli.broker",
     "reshard": "deploy.cli.reshard",
     "ledger": "deploy.cli.ledger",
+    "verify": "deploy.cli.verify",
     "doctor": "deploy.cli.doctor",
 }
 

@@ -1,4 +1,4 @@
-"""`entente ledger`: the ledgers of a run, audited by replay or shown."""
+"""`entente ledger`: the ledgers of a run, audited by replay, shown, trimmed or written to a file."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from rich.table import Table
 from broker.kafka import Connection
 from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError
+from deploy.exporting import export_ledger
 from deploy.stage.audit import LaneAudit, audit_lanes
 from deploy.stage.evidence import read_ledger
 from deploy.stage.reach import reached
@@ -55,6 +56,19 @@ def show(
 ) -> None:
     """Show an originator's ledger: what was decided on each record, and what was refused, with reasons."""
     asyncio.run(_show_lane(folder, lane, last))
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run, as `entente demo` prints it.")],
+    lane: Annotated[str, typer.Option(help="The originator whose ledger is written.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+) -> None:
+    """Write a ledger up to its newest checkpoint, for `entente verify ledger`."""
+    found = asyncio.run(export_ledger(folder, AgencyId(lane)))
+    out.write_text(found.model_dump_json(indent=1) + "\n")
+    signed = "nothing of it is signed yet" if found.checkpoint is None else "up to its newest checkpoint"
+    Console().print(f"{len(found.entries)} entries in '{out}', {signed}", highlight=False)
 
 
 @app.command()

@@ -42,6 +42,7 @@ from schemas.topics import FEDERATION
 
 _READY_LIMIT = 60.0
 _NODES_A_HOST = 8
+_HEADS_EVERY_S = 5.0  # a run may be over within the minute that services have by themselves
 
 Step = Callable[[str, float], None]
 
@@ -185,7 +186,11 @@ class Services:
     def _workers(self) -> dict[str, tuple[str, Path, str, int]]:
         """A worker for each shard."""
         folder = self.ceremony.broker.absolute()
-        common: dict[str, object] = {"keys": str(folder / "keys"), "state": str(folder / "state")}
+        common: dict[str, object] = {
+            "keys": str(folder / "keys"),
+            "state": str(folder / "state"),
+            "heads_every_s": _HEADS_EVERY_S,
+        }
         return {
             name: ("broker", self._settings(name, {**common, "shard": shard}), "ready", 1)
             for name, shard in zip(self.worker_names, self.source.directory.shards, strict=True)
@@ -226,6 +231,7 @@ class Services:
             "agency": agency,
             "keys": str((self.ceremony.agency(agency) / "keys").absolute()),
             "store": self.run.store(agency),
+            "heads_every_s": _HEADS_EVERY_S,
             **self.work.settings(agency, self.ceremony.agency(agency)),
         }
 

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey
 
 from deploy.pki import Authority, write_tls
 from deploy.processes import Child
+from deploy.verify.files import ledger_report
 from schemas.checkpoint import CheckpointVerifier, SealedNote
 from schemas.http.tokens import ApiRole, broker_audience, issue_token, public_key, to_base64
 from schemas.ids import AgencyId
@@ -104,6 +105,7 @@ async def test_each_role_sees_its_own_of_real_decisions(decided: Live) -> None:
         held = (await officer.get(f"/v1/ledgers/{NCA}/entries/{number}/certificates")).json()["certificates"]
         assert held
         await _check_root(officer, decided)
+        await _check_proofs(officer, decided, number)
     async with api.client(api.token(ApiRole.OFFICER, OLTIM)) as other:
         foreign = await other.get(f"/v1/decisions/{NCA}/{number}")
         unknown = await other.get(f"/v1/decisions/zz-nobody/{number}")
@@ -145,6 +147,36 @@ async def _check_root(officer: httpx.AsyncClient, live: Live) -> None:
     proof = (await officer.get(f"/v1/ledgers/{NCA}/proofs/inclusion", params=query)).json()
     path = [bytes.fromhex(step) for step in proof["path"]]
     assert verify_inclusion(bytes.fromhex(proof["leaf_hash"]), 0, point.size, path, point.root)
+
+
+async def _check_proofs(officer: httpx.AsyncClient, live: Live, number: int) -> None:
+    """What the API answers is what verifies alone: a signed ledger, a leaf in it, and that it only grew."""
+    ledger = f"/v1/ledgers/{NCA}"
+
+    async def keep(name: str, path: str, **query: int) -> Path:
+        file = live.folder / name
+        file.write_bytes((await officer.get(f"{ledger}/{path}", params=query)).content)
+        return file
+
+    async def covered() -> bool:
+        told = await officer.get(f"{ledger}/checkpoints/latest")
+        return told.status_code == 200 and told.json()["size"] > number
+
+    await until(covered, "the leaf is in a ledger that was signed")
+    versions, pin = (live.ceremony.genesis,), live.arrangement.digest
+    newest = await keep("newest.json", "checkpoints/latest")
+    size = json.loads(newest.read_bytes())["size"]
+    signed = await keep("signed.json", "checkpoints")
+    first = json.loads(signed.read_bytes())["checkpoints"][0]["size"]
+    leaf = await keep("leaf.json", f"entries/{number}")
+    inclusion = await keep("inclusion.json", "proofs/inclusion", index=number, size=size)
+    consistency = await keep("consistency.json", "proofs/consistency", first=first, second=size)
+    for report in (
+        ledger_report(newest, versions, pin),
+        ledger_report(inclusion, versions, pin, [newest], leaf),
+        ledger_report(consistency, versions, pin, [signed, newest]),
+    ):
+        assert report.good, report.checks
 
 
 async def test_a_stream_survives_the_service(decided: Live) -> None:

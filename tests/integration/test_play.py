@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -107,6 +110,42 @@ async def test_members_change_what_holds_while_it_runs(kept: tuple[Path, Child],
     os.kill(child.pid, signal.SIGINT)
     assert await child.wait(60) == 0
     assert entente("ledger", "audit", folder).returncode == 0
+    _verify_alone(folder, tmp_path)
+
+
+def _verify_alone(folder: Path, out: Path) -> None:
+    """What the run left behind is verified with the genesis digest alone, under both versions."""
+    pin = ("--genesis", (folder / "genesis.sha256").read_text().strip())
+    ledger, delivery = out / "ledger.json", out / "delivery.json"
+    result = entente("ledger", "export", folder, "--lane", "gb-nca", "--out", ledger)
+    assert result.returncode == 0, result.stderr
+    assert "up to its newest checkpoint" in result.stdout
+    with closing(sqlite3.connect(folder / "agencies" / "fr-oltim" / "store.sqlite")) as db:
+        (record,) = db.execute("SELECT record_id FROM reception_log ORDER BY id").fetchone()
+    result = entente(
+        "verify",
+        "export",
+        folder,
+        "--agency",
+        "fr-oltim",
+        "--record",
+        str(UUID(bytes=record)),
+        "--out",
+        delivery,
+    )
+    assert result.returncode == 0, result.stderr
+    for line in (("ledger", ledger), ("certificate", delivery), ("directory", delivery)):
+        result = entente("verify", *line, *pin)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "a version, follows and is signed by enough" in result.stdout
+        assert entente("verify", *line, "--genesis", "0" * 64).returncode == 1
+    told = json.loads(delivery.read_text())
+    delivery.write_text(json.dumps({**told, "path": told["path"][4:] + "AAAA"}))
+    result = entente("verify", "certificate", delivery, *pin)
+    assert result.returncode == 1
+    assert "the path leads to another root" in result.stdout
+    unknown = entente("verify", "export", folder, "--agency", "fr-oltim", "--record", "1", "--out", delivery)
+    assert unknown.returncode == 2
 
 
 def test_a_run_that_is_over_cannot_be_changed(tmp_path: Path) -> None:
