@@ -23,6 +23,7 @@ class Version:
     arrangement: Arrangement
     engine: Engine
     reasons: Mapping[RuleId, str]
+    legal_bases: Mapping[RuleId, str]
     windows: SealVerifier
 
 
@@ -35,7 +36,8 @@ def make_version(arrangement: Arrangement) -> Version:
     policy = load_policy(body.policies, body.schema_text, body.directory)
     engine = Engine(arrangement.domains, policy, body.directory, arrangement.digest)
     reasons = {rule.id: rule.reason for rule in policy.rules.values()}
-    return Version(arrangement, engine, reasons, arrangement.window_verifier())
+    legal_bases = {rule.id: rule.legal_basis for rule in policy.rules.values()}
+    return Version(arrangement, engine, reasons, legal_bases, arrangement.window_verifier())
 
 
 class ReadyHistory(History):

@@ -23,12 +23,13 @@ from broker.api.app import Doors, make_app
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
 from broker.api.fetching import fetch
-from broker.api.ledgers import Ledgers
 from broker.api.settings import ApiSettings
 from broker.api.signed import Signed
 from broker.api.streams import Streams
 from broker.errors import BrokerError
 from broker.kafka import Connection, up
+from broker.projection import Database, Projection
+from broker.projection.follower import Follower
 from schemas.arrangement import ArrangementError
 from schemas.http.asgi import App
 from schemas.http.callers import Callers
@@ -47,20 +48,27 @@ _GRACE_S = 3
 
 async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
     """Serve until SIGTERM or SIGINT, or until a follower fails: then the process ends with its error."""
+    async with Database(settings.store) as database:
+        await _serve(settings, tls, database)
+
+
+async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database) -> None:
     connection = Connection(settings.bootstrap, tls)
     topic = arrangement_topic(settings.prefix)
     signed = Signed(Digest(bytes.fromhex(settings.genesis)))
     await up(connection)
     await signed.load(connection, topic)
     genesis = signed.standing.arrangement
-    ledgers = Ledgers(genesis.domains, genesis.directory.agency_ids)
+    lanes = genesis.directory.agency_ids
+    projection = Projection(database, genesis.domains, lanes, settings.prefix, signed.rules_of)
+    follower = Follower(projection, connection)
 
     async def lacking() -> str | None:
-        if not signed.reached or ledgers.behind is None:
+        if not signed.reached or follower.behind is None:
             return "cluster"
-        return "projection" if ledgers.behind > settings.most_lag else None
+        return "projection" if follower.behind > settings.most_lag else None
 
-    parts = Parts(signed, ledgers, Certificates(ledgers), Streams(settings.most_streams), lacking)
+    parts = Parts(signed, projection, Certificates(projection), Streams(settings.most_streams), lacking)
     own = {
         name: Issuer(issuer.key, frozenset({issuer.role}), None) for name, issuer in settings.issuers.items()
     }
@@ -79,7 +87,7 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
     )
     followers = [
         asyncio.create_task(signed.follow(connection, topic)),
-        asyncio.create_task(ledgers.follow(connection, settings.prefix)),
+        asyncio.create_task(follower.run()),
         asyncio.create_task(renewed(tls, settings.keys)),
     ]
     serving = asyncio.create_task(server.serve(sockets=[place]))
@@ -93,8 +101,8 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
             task.result()
     finally:
         server.stop()
-        for follower in followers:
-            follower.cancel()
+        for task in followers:
+            task.cancel()
         await asyncio.wait(tasks, timeout=2 * _GRACE_S)
 
 

@@ -4,9 +4,9 @@ Every question names the lanes that the caller may see, so no answer needs to be
 reads committed entries only and drops what it already has by number.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, CheckpointEntry, Leaf, LedgerEntry, Quarantined
@@ -14,6 +14,8 @@ from schemas.merkle import Frontier
 from schemas.proofs import Node
 from schemas.rulings import Ruling
 from schemas.verdicts import Refused
+
+_T = TypeVar("_T")
 
 Decided = Admitted | Quarantined
 
@@ -79,8 +81,8 @@ class Evidence(Protocol):
         """Size and root of the ledger's tree."""
         ...
 
-    async def nodes(self, lane: AgencyId) -> Node:
-        """The nodes of the ledger's tree, for `schemas.proofs`."""
+    async def prove(self, lane: AgencyId, make: Callable[[Node], _T]) -> _T:
+        """What `make` says over the nodes of the ledger's tree (`schemas.proofs`)."""
         ...
 
     async def checkpoints(self, lane: AgencyId, first: int, most: int) -> Sequence[CheckpointEntry]:

@@ -17,7 +17,7 @@ from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
 from schemas.ids import AgencyId
 from schemas.model import Model
-from schemas.proofs import consistency_proof, inclusion_proof, root_at
+from schemas.proofs import Node, consistency_proof, inclusion_proof, root_at
 
 router = APIRouter(tags=["ledgers"])
 
@@ -61,15 +61,18 @@ async def inclusion(
     """The audit path of a leaf in the tree of the first `size` leaves."""
     lane = lane_of(context, originator)
     await _check(context, lane, size, index < size)
-    node = await context.parts.evidence.nodes(lane)
-    return InclusionBody(
-        originator=lane,
-        index=index,
-        size=size,
-        leaf_hash=node(0, index).hex(),
-        root=root_at(size, node).hex(),
-        path=tuple(step.hex() for step in inclusion_proof(index, size, node)),
-    )
+
+    def made(node: Node) -> InclusionBody:
+        return InclusionBody(
+            originator=lane,
+            index=index,
+            size=size,
+            leaf_hash=node(0, index).hex(),
+            root=root_at(size, node).hex(),
+            path=tuple(step.hex() for step in inclusion_proof(index, size, node)),
+        )
+
+    return await context.parts.evidence.prove(lane, made)
 
 
 @router.get(
@@ -83,15 +86,18 @@ async def consistency(
     """The proof between two sizes of the ledger."""
     lane = lane_of(context, originator)
     await _check(context, lane, second, first <= second)
-    node = await context.parts.evidence.nodes(lane)
-    return ConsistencyBody(
-        originator=lane,
-        first=first,
-        second=second,
-        first_root=root_at(first, node).hex(),
-        second_root=root_at(second, node).hex(),
-        path=tuple(step.hex() for step in consistency_proof(first, second, node)),
-    )
+
+    def made(node: Node) -> ConsistencyBody:
+        return ConsistencyBody(
+            originator=lane,
+            first=first,
+            second=second,
+            first_root=root_at(first, node).hex(),
+            second_root=root_at(second, node).hex(),
+            path=tuple(step.hex() for step in consistency_proof(first, second, node)),
+        )
+
+    return await context.parts.evidence.prove(lane, made)
 
 
 async def _check(context: Context, lane: AgencyId, size: int, in_order: bool) -> None:

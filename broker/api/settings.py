@@ -45,6 +45,8 @@ class ApiSettings(Model):
     """Folder with `ca.pem` and `tls.pem`: the broker's identity on the cluster. No key that signs is read."""
     genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     prefix: str = ""
+    store: str
+    """URL of the projection's database, as SQLAlchemy writes it: SQLite or PostgreSQL."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """0: one that is free; it is printed."""

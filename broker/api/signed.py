@@ -49,6 +49,11 @@ class Signed:
         """Every version whose rules can be used."""
         return self._history.ready
 
+    def rules_of(self, version: Digest) -> dict[str, tuple[str, str]]:
+        """Each rule's reason and legal basis. Raises: `KeyError` for a version that is not read yet."""
+        known = self.versions[version]
+        return {rule: (reason, known.legal_bases[rule]) for rule, reason in known.reasons.items()}
+
     def hear(self, offset: int, data: bytes) -> None:
         """Take in a message of the topic. Raises: `ArrangementError` for a first one that is not the pinned genesis."""
         if refusal := self._history.hear(data):

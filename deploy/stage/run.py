@@ -72,6 +72,11 @@ class Run:
     def logs(self) -> Path:
         return self.folder / "logs"
 
+    @property
+    def projection(self) -> str:
+        """The URL of the broker's projection, where no other is named."""
+        return f"sqlite:///{(self.folder / 'broker' / 'projection.sqlite').absolute()}"
+
     def store(self, agency: AgencyId) -> str:
         """The URL of an agency's store: a SQLite file in its folder, if the run's record names no other."""
         if self.record.store:

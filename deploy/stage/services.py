@@ -199,7 +199,9 @@ class Services:
     def _broker_api(self) -> tuple[str, Path, str, int]:
         keys = str((self.ceremony.broker / "keys").absolute())
         issuers = {role: self._issuer(role) for role in (ApiRole.AUDITOR, ApiRole.OPERATOR)}
-        settings = self._settings(BROKER_API, {"keys": keys, "issuers": issuers})
+        settings = self._settings(
+            BROKER_API, {"keys": keys, "issuers": issuers, "store": self.run.projection}
+        )
         return "broker.api", settings, ADDRESS, 1
 
     def _issuer(self, role: ApiRole) -> dict[str, str]:

@@ -58,7 +58,7 @@ def _submission(parcel: Parcel, trusted: Trusted, report: Report) -> None:
         return
     if not report.check(seal.role is Role.WINDOW, what, By.SEAL, f"it is over {seal.role}"):
         return
-    window = Window(parcel, seal, parcel.seals[0], {}, False)
+    window = Window(parcel, seal, parcel.seals[0], {}, {}, False)
     report.check(parcel.entries, f"'{seal.owner}' signed at least one entry", By.FORMAT, "there is none")
     for place, data in enumerate(parcel.entries):
         entry = parse_submission_entry(data)

@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from deploy.verify.directory import Trusted
 from deploy.verify.report import By, Report
 from schemas.arrangement import BROKER
+from schemas.commitments import Commitments
 from schemas.envelope import (
     HeadEntry,
     Manifest,
     ReleasedPortion,
-    handling_digest,
     head_leaf,
-    portion_commitment,
     record_leaf,
 )
 from schemas.frames import BadFrame
@@ -84,14 +83,12 @@ def verify_portions(
 ) -> None:
     """That what is released is what the originator committed to, and exactly what the certificate names."""
     seen = set()
+    commitments = Commitments(trusted.domains, manifest.originator, manifest.record_id)
     for portion in portions:
-        commitment = portion_commitment(
-            trusted.domains,
-            manifest.originator,
-            manifest.record_id,
+        commitment = commitments.portion(
             portion.salt,
             portion.name,
-            handling_digest(trusted.domains, portion.handling),
+            portion.handling,
             portion.routing,
             portion.dek_commitment,
             portion.ciphertext,

@@ -16,7 +16,6 @@ from agencies.sealing import Sealer
 from broker.api.app import Doors, make_app, routes
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
-from broker.api.ledgers import Ledgers
 from broker.api.settings import Rates
 from broker.api.signed import Signed
 from broker.api.streams import Streams
@@ -35,6 +34,7 @@ from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.ledger import Leaf
 from tests.support.federation import commit, leaves, message
+from tests.support.ledgers import Ledgers
 
 AUDITOR_SEED, OPERATOR_SEED = b"\x0a" * 32, b"\x0b" * 32
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -111,12 +112,7 @@ def test_a_rule_of_a_later_version_is_told_in_words(exercise: Exercise, tmp_path
     report.reasons = Counter({"engine-readings-stay": 7})
     services = exercise.services(tmp_path / "r")
     version = next(iter(services.secretariat.history.ready.values()))
-    later = type(version)(
-        version.arrangement,
-        version.engine,
-        {RuleId("engine-readings-stay"): "Readings stay here."},
-        version.windows,
-    )
+    later = replace(version, reasons={RuleId("engine-readings-stay"): "Readings stay here."})
     services.secretariat.history = type("History", (), {"ready": {b"0": version, b"1": later}})()
     assert "Readings stay here." in shown(report, services)
 

@@ -282,12 +282,12 @@ DAMAGED_SUBMISSIONS: dict[str, tuple[Callable[[], bytes], By, str]] = {
         By.COMMITMENT,
         "bad_slot",
     ),
-    "a wrap that was touched": (
+    "an audience that was touched": (
         lambda: edit_entry(
-            scene().submission, 2, lambda e: msgspec.structs.replace(e, wraps=(flip(e.wraps[0], 300),))
+            scene().submission, 2, lambda e: msgspec.structs.replace(e, broker_only=flip(e.broker_only, -9))
         ),
         By.COMMITMENT,
-        "bad_wrap",
+        "bad_slot",
     ),
     "a seal that was touched": (
         lambda: edit(

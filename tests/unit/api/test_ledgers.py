@@ -2,7 +2,6 @@
 
 import pytest
 
-from broker.api.ledgers import Ledgers
 from broker.errors import BrokerError
 from broker.lane import fold
 from broker.step import ledger_parcels
@@ -18,6 +17,7 @@ from tests.support.federation import (
     sealer,
     versions,
 )
+from tests.support.ledgers import Ledgers
 
 GB = AgencyId("gb-nca")
 

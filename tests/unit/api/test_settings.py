@@ -8,7 +8,12 @@ from pydantic import ValidationError
 from broker.api.settings import ApiSettings
 from schemas.http.tokens import to_base64
 
-GOOD: dict[str, Any] = {"bootstrap": "127.0.0.1:9092", "keys": "/k", "genesis": "0" * 64}
+GOOD: dict[str, Any] = {
+    "bootstrap": "127.0.0.1:9092",
+    "keys": "/k",
+    "genesis": "0" * 64,
+    "store": "sqlite://",
+}
 KEY = to_base64(bytes(32)) + "="
 
 

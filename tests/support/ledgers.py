@@ -1,23 +1,18 @@
-"""The committed ledgers, followed and kept in this process's memory: an `Evidence` that needs no database.
-
-- Read from the beginning at each start; each entry is believed because only the broker may write there (ACL).
-- What is repeated is dropped by number; a number that is not the next one ends the process: a ledger has no holes.
-"""
+"""The committed ledgers in memory: an `Evidence` that needs no database, to hold the projection against."""
 
 import asyncio
 import bisect
-import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
 from broker.api.evidence import Entry, Event, LaneCounts
 from broker.api.outcomes import receivers
 from broker.errors import BrokerError
-from broker.kafka import Connection, Reader
 from schemas.canonical import Domains
 from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -39,10 +34,8 @@ from schemas.ledger import (
 from schemas.merkle import EMPTY_FRONTIER, Frontier, node_hash
 from schemas.proofs import Node
 from schemas.rulings import Ruling, parse_ruling, ruling_digest
-from schemas.stopping import stop_if_asked
-from schemas.topics import ledger_topic
 
-log = logging.getLogger("entente.broker.api.ledgers")
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -70,8 +63,6 @@ class Ledgers:
         self._held = {lane: _Held() for lane in lanes}
         self._heard = 0
         self._moved = asyncio.Condition()
-        self.behind: int | None = None
-        """How many messages were not read yet when it was last looked; None: the cluster does not answer."""
 
     # --- what is asked -----------------------------------------------------------------------
 
@@ -115,9 +106,9 @@ class Ledgers:
     async def frontier(self, lane: AgencyId) -> Frontier:
         return self._held[lane].frontier
 
-    async def nodes(self, lane: AgencyId) -> Node:
+    async def prove(self, lane: AgencyId, make: Callable[[Node], _T]) -> _T:
         levels = self._held[lane].levels
-        return lambda level, place: levels[level][place]
+        return make(lambda level, place: levels[level][place])
 
     async def checkpoints(self, lane: AgencyId, first: int, most: int) -> Sequence[CheckpointEntry]:
         return self._held[lane].checkpoints[first : first + most]
@@ -181,34 +172,6 @@ class Ledgers:
             if leaf.record_id:
                 held.records.setdefault(leaf.record_id, []).append(leaf.number)
         _count(held.counts, leaf, held.rulings)
-
-    async def follow(self, connection: Connection, prefix: str) -> None:
-        """Read on for ever; an outage of the cluster is waited out. Raises: `BrokerError` for a hole."""
-        topics = {ledger_topic(lane, prefix): lane for lane in self._held}
-        positions = {(topic, 0): 0 for topic in topics}
-        while True:
-            stop_if_asked()
-            reader = Reader(connection)
-            try:
-                await reader.start()
-                reader.assign(positions)
-                while True:
-                    stop_if_asked()
-                    for topic, messages in (await reader.poll(200, 500)).items():
-                        for message, _ in messages:
-                            await self.take(topics[topic], message.value)
-                    for topic in topics:  # past the marks of transactions too, which are no messages
-                        positions[topic, 0] = await reader.position(topic, 0)
-                    ends = await reader.ends(positions)
-                    self.behind = sum(max(0, end - positions[place]) for place, end in ends.items())
-            except BrokerError:
-                raise
-            except Exception as error:
-                self.behind = None
-                log.warning("reading the ledgers: %s, again", type(error).__name__)
-                await asyncio.sleep(0.5)
-            finally:
-                await reader.stop()
 
 
 def _grow(levels: list[list[Digest]], leaf: Digest) -> None:
