@@ -6,7 +6,6 @@ In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped o
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,11 @@ from agencies.settings import HostSettings
 from schemas.arrangement import ArrangementError
 from schemas.clock import SystemClock
 from schemas.entropy import SystemEntropy
+from schemas.environment import OverFile
 from schemas.ids import Digest
 from schemas.logs import set_up_logging
 from schemas.model import BadSettings, parse_settings
+from schemas.stopping import when_asked_to_end
 
 log = logging.getLogger("entente.agencies")
 
@@ -30,8 +31,7 @@ async def serve(settings: HostSettings) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     nodes = asyncio.ensure_future(_run_all([Node(n, place, clock, entropy) for n in settings.nodes]))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, nodes.cancel)
+    when_asked_to_end(lambda: loop.call_soon_threadsafe(nodes.cancel))
     try:
         await nodes
     except asyncio.CancelledError:
@@ -49,12 +49,15 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m agencies SETTINGS.json", file=sys.stderr)
         return 2
-    set_up_logging()
+    when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(HostSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
     except (OSError, BadSettings) as error:
         print(error, file=sys.stderr)
         return 2
+    set_up_logging(settings.log, settings.log_level)
+    for name in OverFile(HostSettings).strangers():
+        log.info("'%s' is no setting of this process", name)
     try:
         asyncio.run(serve(settings))
     except BaseExceptionGroup as group:

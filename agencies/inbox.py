@@ -26,6 +26,7 @@ from agencies.store.tables import alarms, chains, positions, reception_log
 from agencies.weaving import Weaver
 from schemas.certificate import Head
 from schemas.ids import AgencyId
+from schemas.logs import told
 from schemas.stopping import stop_if_asked
 from schemas.verdicts import Alarm
 
@@ -79,7 +80,7 @@ class Inbox:
                 except PositionMoved:
                     raise
                 except Exception as error:  # infrastructure: nothing was stored, so read it again
-                    log.warning("inbox reads again (%s: %s)", type(error).__name__, error)
+                    log.warning("inbox reads again (%s)", told(error))
                     failed = True
                     await asyncio.sleep(0.2)
         finally:
@@ -128,6 +129,9 @@ class Inbox:
             moved[message.partition] = message.offset + 1
         await self._store.run(
             lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
+        )
+        log.debug(
+            "stored %d messages of '%s'", len(messages), self._topic, extra={"offset": messages[-1].offset}
         )
         offsets.update(moved)
         if self._silence is not None:

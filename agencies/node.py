@@ -40,6 +40,7 @@ from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
 from schemas.ledger import Admitted, LeafEntry, Quarantined, parse_leaf, parse_ledger_entry
+from schemas.logs import about
 from schemas.stopping import stop_if_asked
 from schemas.topics import arrangement_topic, deliver_topic, ledger_topic, submit_topic
 from schemas.transport import client_context, renewed
@@ -71,10 +72,14 @@ class Node:
 
     async def run(self) -> None:
         """Open everything in order, then run the loops. Raises: `NodeError`, `ArrangementError`."""
+        with about(agency=self.agency):
+            await self._run()
+
+    async def _run(self) -> None:
         s, place = self._settings, self._place
         keys, tls = self._keys()
         connection = Connection(place.bootstrap, tls)
-        async with Store(s.store) as store:
+        async with Store(s.store.get_secret_value()) as store:
             await up(connection)
             signed = Signed(connection, arrangement_topic(place.prefix), place.genesis)
             await signed.refresh()

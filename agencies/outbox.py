@@ -29,6 +29,7 @@ from agencies.store.tables import chains, outbox, published, texts
 from schemas.clock import MappedClock
 from schemas.frames import MAX_RECORD, MAX_RELEASED
 from schemas.ids import AgencyId, Digest
+from schemas.logs import told
 from schemas.merkle import BATCH_LEAVES
 from schemas.stopping import stop_if_asked
 
@@ -199,7 +200,7 @@ class Outbox:
                 [record for record, _ in window.records], [r.control for r in window.receipts], window.first
             )
         except Exception as error:
-            log.error("a window of %d records is refused (%s)", len(window.records), error)
+            log.error("a window of %d records is refused (%s)", len(window.records), told(error))
             window.fail(error)
             return False
         try:
@@ -308,6 +309,7 @@ class Relay:
                     continue
                 parcel, data = row
                 offset = await self._send(sender, data)
+                log.debug("a parcel of %d bytes is in the log", len(data), extra={"offset": offset})
                 await self._store.run(partial(_acknowledged, parcel=parcel, offset=offset))
         finally:
             await sender.stop()
@@ -318,7 +320,7 @@ class Relay:
             try:
                 return await sender.send(self._topic, data)
             except Exception as error:  # any failure means: not known to be in the log, so send it again
-                log.warning("resending a parcel (%s)", type(error).__name__)
+                log.warning("resending a parcel (%s)", told(error))
                 await asyncio.sleep(0.1)
 
 

@@ -27,6 +27,7 @@ from schemas.frames import parse_parcel
 from schemas.history import History, Standing
 from schemas.ids import Digest
 from schemas.ledger import Activation, LeafEntry, parse_leaf, parse_ledger_entry
+from schemas.logs import told
 from schemas.stopping import stop_if_asked
 
 log = logging.getLogger("entente.agencies.standing")
@@ -121,7 +122,7 @@ class LaneStanding:
                 except ArrangementError:
                     raise
                 except Exception as error:  # infrastructure: read it again
-                    log.warning("ledger is read again (%s: %s)", type(error).__name__, error)
+                    log.warning("ledger is read again (%s)", told(error))
                     await asyncio.sleep(0.2)
                     reader.rewind(self._topic, {0: self._offset})
         finally:

@@ -9,7 +9,6 @@ done again. After 3 it need not, since the shard is served; after the others an 
 
 import asyncio
 import logging
-import signal
 import ssl
 import sys
 from pathlib import Path
@@ -21,10 +20,12 @@ from broker.settings import BrokerSettings
 from broker.shard import Shard, ShardSettings
 from schemas.arrangement import ArrangementError
 from schemas.entropy import SystemEntropy
+from schemas.environment import OverFile
 from schemas.ids import Digest
 from schemas.keys import SigningPair
 from schemas.logs import set_up_logging
 from schemas.model import BadSettings, parse_settings
+from schemas.stopping import when_asked_to_end
 from schemas.transport import client_context, renewed
 
 log = logging.getLogger("entente.broker")
@@ -58,8 +59,7 @@ async def serve(settings: BrokerSettings, tls: ssl.SSLContext, pair: SigningPair
     worker = asyncio.create_task(shard.run())
     renewing = asyncio.create_task(renewed(tls, settings.keys))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.cancel)
+    when_asked_to_end(lambda: loop.call_soon_threadsafe(worker.cancel))
     try:
         await worker
     except asyncio.CancelledError:
@@ -73,13 +73,16 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m broker SETTINGS.json", file=sys.stderr)
         return 2
-    set_up_logging()
+    when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
         tls, pair = read_keys(settings.keys)
     except (OSError, BadSettings) as error:
         print(error, file=sys.stderr)
         return 2
+    set_up_logging(settings.log, settings.log_level)
+    for name in OverFile(BrokerSettings).strangers():
+        log.info("'%s' is no setting of this process", name)
     try:
         asyncio.run(serve(settings, tls, pair))
     except Zombie as error:

@@ -22,6 +22,7 @@ from schemas.arrangement import Arrangement
 from schemas.entropy import Entropy
 from schemas.ids import AgencyId
 from schemas.keys import SigningPair
+from schemas.logs import told
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic
 
 log = logging.getLogger("entente.broker.commit")
@@ -87,7 +88,7 @@ class Commits:
         except (MemoryError, OSError, sqlite3.Error):
             raise
         except Exception as error:
-            raise StepFailed(f"{type(error).__name__}: {error}") from error
+            raise StepFailed(told(error)) from error
         return Prepared(folds, list(self.records(outputs)))
 
     def launch(self, step: Prepared) -> None:
@@ -115,7 +116,7 @@ class Commits:
         for folded in step.folds:
             apply(self._lanes[folded.lane], folded)
             for alarm in folded.alarms:
-                log.warning("lane '%s': %s", folded.lane, alarm)
+                log.warning("lane '%s': %s", folded.lane, alarm, extra={"lane": folded.lane})
         return True
 
     async def commit(self, work: Work) -> None:

@@ -42,6 +42,7 @@ from schemas.frames import BadFrame
 from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
+from schemas.logs import about, told
 from schemas.stopping import stop_if_asked
 from schemas.topics import (
     arrangement_topic,
@@ -104,6 +105,10 @@ class Shard:
 
     async def run(self) -> None:
         """Serve the shard."""
+        with about(shard=self._settings.shard):
+            await self._run()
+
+    async def _run(self) -> None:
         failures: deque[str] = deque(maxlen=_TRIES)
         try:
             while True:
@@ -116,7 +121,7 @@ class Shard:
                     raise
                 except Exception as error:
                     # Cancellation passes by; all else is broken infrastructure until it fails three times alike.
-                    log.warning("step failed (%s: %s), rebuilding", type(error).__name__, error)
+                    log.warning("step failed (%s), rebuilding", told(error))
                     self._count(failures, error)
                     if isinstance(error, sqlite3.Error):
                         self._discard_index()
@@ -129,7 +134,7 @@ class Shard:
         """Three identical failures over the same bytes: stop loudly, skip nothing."""
         if isinstance(error, StepFailed | BadFrame | LookupError | msgspec.MsgspecError):
             at = {lane.id: lane.state.next_offset for lane in self._lanes.values()}
-            failures.append(f"{error} at {sorted(at.items())}")
+            failures.append(f"{told(error)} at {sorted(at.items())}")
             if len(failures) == _TRIES and len(set(failures)) == 1:
                 raise Stuck(f"three identical failures: {failures[0]}") from error
 

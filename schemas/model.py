@@ -1,14 +1,59 @@
-"""The base of everything that people write and read: records, directory, arrangement files."""
+"""The base of everything that people write and read: records, directory, arrangement files, settings."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from schemas.environment import BadVariable, OverFile, name_of
+from schemas.logs import LogFormat, LogLevel
 
 
 class Model(BaseModel):
     """Frozen, and a field that nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SettingsPart(Model):
+    """An object within settings, its fields documented as those of `Settings`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Settings(BaseSettings):
+    """The settings of a process: one JSON file, each value overridable by the environment; read once, by its root.
+
+    A docstring under each field is its meaning in `docs/settings.md`. A secret is a `SecretStr` or the path of a file.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        env_prefix="ENTENTE_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+        case_sensitive=True,
+    )
+
+    log: LogFormat = LogFormat.TEXT
+    """How a line of the log is written: for people, or as one JSON object for machines."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least level that is logged. Of other libraries only warnings are, at any level."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `parse_settings` has put together: a constructor that looked around would surprise a test."""
+        return (init_settings,)
 
 
 class BadSettings(ValueError):
@@ -19,13 +64,34 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def parse_settings(model: type[_M], data: bytes, where: str) -> _M:
-    """Settings of a service from JSON. Raises: `BadSettings`."""
+    """A model from JSON; of `Settings`, what the environment says goes before the file. Raises: `BadSettings`."""
+    over = OverFile(model) if issubclass(model, Settings) else None
     try:
-        return model.model_validate_json(data)
+        if over is None:
+            return model.model_validate_json(data)
+        return model(**over.merged(_object(data, where)))
+    except BadVariable as error:
+        raise BadSettings(str(error)) from None
     except ValidationError as error:
-        faults = [(e["loc"], e["type"], e["msg"]) for e in error.errors()]
-        # A sequence whose only item is at fault is also called too short: the same fault, told twice.
-        within = {loc[:n] for loc, _, _ in faults for n in range(len(loc))}
-        told = [(loc, words) for loc, kind, words in faults if kind != "too_short" or loc not in within]
-        lines = (f"{where}: {'.'.join(map(str, loc)) or 'file'}: {words}" for loc, words in told)
-        raise BadSettings("\n".join(lines)) from error
+        faults = [(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
+    # A sequence whose only item is at fault is also called too short: the same fault, told twice.
+    within = {loc[:n] for loc, _, _ in faults for n in range(len(loc))}
+    told = [(loc, words) for loc, kind, words in faults if kind != "too_short" or loc not in within]
+    raise BadSettings("\n".join(f"{_where(over, loc, where)}: {words}" for loc, words in told))
+
+
+def _object(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        found = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadSettings(f"{where}: file: Invalid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadSettings(f"{where}: file: an object is expected")
+    return found
+
+
+def _where(over: OverFile | None, loc: tuple[int | str, ...], file: str) -> str:
+    """The file or the variable that has the value at fault, and the field."""
+    variable = None if over is None else over.variable(loc)
+    field = ".".join(map(str, loc)) or "file"
+    return f"{file}: {field}" if variable is None else f"{name_of(variable)}: {field}"

@@ -11,6 +11,7 @@ driver.
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -48,11 +49,13 @@ def store_engine(url: str, *, settle: bool = True) -> Engine:
     schema = parsed.query.get(SCHEMA)
     parsed = parsed.difference_update_query([SCHEMA])
     if parsed.get_backend_name() != "postgresql":
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, hide_parameters=True)  # errors quote no content
         if settle:
             event.listen(engine, "connect", _sqlite_settings)
         return engine
-    engine = create_engine(parsed, pool_size=1, max_overflow=0, connect_args={"connect_timeout": 5})
+    engine = create_engine(
+        parsed, pool_size=1, max_overflow=0, connect_args={"connect_timeout": 5}, hide_parameters=True
+    )
     if isinstance(schema, str):
         event.listen(engine, "connect", lambda connection, _: _use_schema(connection, schema))
     return engine
@@ -127,8 +130,9 @@ class Store:
         return since
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        here = contextvars.copy_context()  # what is logged there is about the same agency
         # Shielded: a cancelled caller must not leave a transaction half waited for.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, here.run, work))
 
 
 def _sqlite_settings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

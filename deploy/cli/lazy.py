@@ -18,6 +18,7 @@ COMMANDS = {
     "reshard": "deploy.cli.reshard",
     "ledger": "deploy.cli.ledger",
     "verify": "deploy.cli.verify",
+    "settings": "deploy.cli.settings",
     "doctor": "deploy.cli.doctor",
 }
 
