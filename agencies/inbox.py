@@ -131,7 +131,7 @@ class Inbox:
             lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
         )
         log.debug(
-            "stored %d messages of '%s'", len(messages), self._topic, extra={"offset": messages[-1].offset}
+            "stored %d messages of '%s'", len(judged), self._topic, extra={"offset": judged[-1][0].offset}
         )
         offsets.update(moved)
         if self._silence is not None:

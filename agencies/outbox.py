@@ -5,7 +5,7 @@
 - A window closes at the first of 20 ms, 256 leaves, 700 KB with its capsules. Records stand before controls in it.
 - What is refused, a draft or a window, is told to each sender by its future; the loop goes on.
 - An expired signing key seals nothing: what is handed in waits for the version that renews it.
-- The queue is bounded: who drafts faster than the outbox takes, waits.
+- The queue is bounded in items and bytes: who drafts faster than the outbox takes, waits.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ log = logging.getLogger("entente.agencies.outbox")
 _WINDOW_S = 0.020
 _WINDOW_BYTES = 700_000
 _QUEUE = 512
+_QUEUE_BYTES = 16_000_000
 _LOOK_S = 0.05
 _ON_THE_WAY_MS = 5000  # how long a window may take into the log
 
@@ -56,6 +57,8 @@ class _Item:
     what: Draft | Receipted
     plan_index: int | None
     kept: "asyncio.Future[None]"
+    size: int
+    """Bytes of content, about."""
 
     def fail(self, error: Exception) -> None:
         """Tell the sender, unless it has given up waiting."""
@@ -100,6 +103,9 @@ class Outbox:
         self._sealer = sealer
         self._clock = clock
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_QUEUE)
+        self._waiting = 0
+        """Bytes in the queue."""
+        self._room = asyncio.Event()
         self.wake = asyncio.Event()
 
     async def put(self, draft: Draft, plan_index: int | None = None) -> "asyncio.Future[None]":
@@ -116,8 +122,23 @@ class Outbox:
 
     async def _put(self, what: Draft | Receipted, plan_index: int | None) -> "asyncio.Future[None]":
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Item(what, plan_index, kept))
+        size = _content_size(what)
+        while (
+            self._waiting and self._waiting + size > _QUEUE_BYTES
+        ):  # one that is larger than all comes alone
+            self._room.clear()
+            await self._room.wait()
+        self._waiting += size
+        try:
+            await self._queue.put(_Item(what, plan_index, kept, size))
+        except BaseException:
+            self._left(size)
+            raise
         return kept
+
+    def _left(self, size: int) -> None:
+        self._waiting -= size
+        self._room.set()
 
     async def run(self) -> None:
         """Seal windows for ever."""
@@ -125,7 +146,8 @@ class Outbox:
         held: _Item | None = None
         while True:
             window = _Window(last + 1)
-            self._add(window, held or await self._queue.get())
+            self._sealer.forget_oldest_keys()  # here no closed record is on its way
+            self._add(window, held or self._taken(await self._queue.get()))
             held = None
             deadline = asyncio.get_running_loop().time() + _WINDOW_S
             while not window.full and held is None:
@@ -153,12 +175,16 @@ class Outbox:
 
     async def _next(self, deadline: float) -> _Item | None:
         if not self._queue.empty():
-            return self._queue.get_nowait()
+            return self._taken(self._queue.get_nowait())
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._queue.get()
+                return self._taken(await self._queue.get())
         except TimeoutError:
             return None
+
+    def _taken(self, item: _Item) -> _Item:
+        self._left(item.size)
+        return item
 
     def _add(self, window: _Window, item: _Item) -> bool:
         """Close the item into the window. False: it must wait for the next one, this one would be too large."""
@@ -235,6 +261,12 @@ def _is_kept(connection: SqlConnection, data: bytes) -> bool:
     newest = select(outbox.c.bytes).order_by(outbox.c.parcel.desc()).limit(1)
     kept = connection.scalar(newest)
     return kept is not None and bytes(kept) == data
+
+
+def _content_size(what: Draft | Receipted) -> int:
+    if isinstance(what, Receipted):
+        return len(what.control.body)
+    return sum(len(content_bytes(portion.content)) for portion in what.portions)
 
 
 def last_sequence(connection: SqlConnection) -> int:

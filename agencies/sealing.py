@@ -5,9 +5,11 @@
 - The audience is releasable-to less the sender, the suspended and whom the protection gate bars: for a barred
   agency no wrap is ever made, whatever any rule says.
 - Order of making: DEK, portion commitment, wraps in the audience, broker-only slot, decoys, sort, manifest.
-- KEKs live in memory only; a restart makes new ones. A capsule travels with the first wraps that name it.
+- KEKs live in memory only, and not more than a few thousand; a restart makes new ones. A capsule travels with the
+  first wraps that name it.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,6 +54,10 @@ _NONCE = bytes(12)
 
 #: Bytes that a part takes in a parcel besides its own: MessagePack's longest header of a byte string.
 _FRAMING = 5
+
+
+#: KEKs remembered. A pair needs one a day; records dated far apart, and two thousand recipients, need more.
+_KEKS = 4096
 
 
 class Closed(NamedTuple):
@@ -137,7 +143,7 @@ class Sealer:
         self._domains = arrangement.domains
         self._pair = pair
         self._entropy = entropy
-        self._keks: dict[tuple[AgencyId, int], _Kek] = {}
+        self._keks: OrderedDict[tuple[AgencyId, int], _Kek] = OrderedDict()
         self._unsent: dict[Digest, bytes] = {}
 
     @property
@@ -170,6 +176,14 @@ class Sealer:
         """Make new KEKs from now on: after a window with capsules in it could not be kept."""
         self._keks.clear()
         self._unsent.clear()
+
+    def forget_oldest_keys(self) -> None:
+        """Keep the KEKs used last. Only between windows: a closed record needs its capsules until it is sealed."""
+        while len(self._keks) > _KEKS:
+            self._keks.popitem(last=False)
+        if len(self._unsent) > len(self._keks):  # what was never sent, and will not be
+            kept = {kek.digest for kek in self._keks.values()}
+            self._unsent = {digest: data for digest, data in self._unsent.items() if digest in kept}
 
     def close_record(self, draft: Draft, sequence: int) -> ClosedRecord:
         """Close every portion and wrap its key for each agency of its audience."""
@@ -288,6 +302,7 @@ class Sealer:
             found = _Kek(AESGCM(key), name, len(data) + _FRAMING)
             self._keks[recipient, epoch] = found
             self._unsent[found.digest] = data
+        self._keks.move_to_end((recipient, epoch))
         return found
 
     def unsent(self, record: ClosedRecord) -> dict[Digest, int]:

@@ -359,3 +359,74 @@ async def test_an_expired_signing_key_holds_everything_back_until_it_is_renewed(
             clock.set(until_ms - 5001)
             await asyncio.wait_for(kept, 60)
             assert await store.run(last_sequence) == 1
+
+
+async def test_the_queue_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hands in more than fits waits, in the order of coming; what was handed in is all sealed in the end."""
+    monkeypatch.setattr("agencies.outbox._QUEUE_BYTES", 20_000)
+    async with opened(tmp_path) as (store, box):
+        drafts = [plain(i, FR, summary="x" * 2_000) for i in range(40)]
+        handing = asyncio.ensure_future(_hand_in(box, drafts))
+        await asyncio.wait([handing], timeout=0.2)
+        assert not handing.done()
+        assert 16_000 < box._waiting <= 20_000
+        async with running(box):
+            await asyncio.gather(*await handing)
+        assert box._waiting == 0
+        rows = await store.run(lambda c: c.execute(select(published).order_by(published.c.sequence)).all())
+    assert [bytes(r.record_id) for r in rows] == [d.record_id for d in drafts]
+
+
+async def test_one_draft_larger_than_the_queue_comes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.outbox._QUEUE_BYTES", 1_000)
+    await sealed(tmp_path, [plain(1, FR, summary="x" * 2_000)])
+    assert len(await stored(tmp_path)) == 1
+
+
+async def test_who_gives_up_waiting_leaves_his_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agencies.outbox._QUEUE", 1)
+    async with opened(tmp_path) as (_, box):
+        first = await box.put(plain(0, FR))
+        before = box._waiting
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await box.put(plain(1, FR))
+        assert box._waiting == before
+        async with running(box):
+            await asyncio.gather(first, await box.put(plain(2, FR)))
+
+
+async def _hand_in(box: Outbox, drafts: Sequence[Draft]) -> list["asyncio.Future[None]"]:
+    return [await box.put(d) for d in drafts]
+
+
+async def test_a_sealer_remembers_a_bounded_number_of_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records of many days, as a scenario has them: old keys are forgotten, and each parcel brings what it needs."""
+    monkeypatch.setattr("agencies.sealing._KEKS", 4)
+    sealer = M.sealer(GB)
+    async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
+        box = Outbox(store, sealer, CLOCK)
+        days = [replace(plain(i, FR, IT), created_s=NOW_MS // 1000 - DAY_S * (i % 7)) for i in range(21)]
+        async with running(box):
+            for d in days:
+                await (await box.put(d))
+                assert len(sealer._keks) <= 4 + 2
+        assert sealer._unsent == {}
+        values = await parcels(store)
+    out = fold(M.lane(GB), [message(v, i) for i, v in enumerate(values)], M.versions)
+    assert sum(isinstance(leaf, Admitted) for leaf in leaves(out)) == 21
+
+
+def test_capsules_of_refused_records_are_forgotten_with_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agencies.sealing._KEKS", 4)
+    sealer = M.sealer(GB)
+    for i in range(50):
+        sealer.close_record(replace(plain(i, FR, IT), created_s=NOW_MS // 1000 - DAY_S * i), 1)
+        sealer.forget_oldest_keys()
+        assert len(sealer._keks) <= 4
+        assert len(sealer._unsent) <= 4
+    assert set(sealer._unsent) <= {kek.digest for kek in sealer._keks.values()}
