@@ -68,9 +68,11 @@ async def portions(live: Live) -> dict[tuple[AgencyId, bytes, str], Portion]:
         leaves = [g for g in await live.leaves(originator) if isinstance(g, Admitted)]
         manifests = {(g.offset, g.entry): g.manifest for g in leaves}
         for message in await live.read(submit_topic(originator, live.prefix)):
+            if message.offset not in {offset for offset, _ in manifests}:
+                continue  # what was refused is nobody's
             for i, data in enumerate(parse_parcel(message.value).entries):
                 entry = parse_submission_entry(data)
-                if not isinstance(entry, RecordEntry):
+                if not isinstance(entry, RecordEntry) or (message.offset, i) not in manifests:
                     continue
                 manifest = manifests[message.offset, i]
                 audience = parse_broker_only(entry.broker_only).audience
