@@ -13,6 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
+from schemas.clearance import Clearance
 from schemas.codes import AgencyRole, State
 from schemas.gate import ALL_STATES
 from schemas.ids import AGENCY_PATTERN, COMMUNITY_PATTERN, OFFICER_PATTERN, AgencyId, CommunityId, OfficerId
@@ -112,6 +113,8 @@ class Officer(Interval):
     id: OfficerField
     host: AgencyField | None = None
     posted_to: State | None = None
+    clearance: Clearance | None = None
+    """What `host` may show them; None: nothing. What their home may show them, its own roster says."""
 
     @property
     def home(self) -> AgencyId:
@@ -279,6 +282,10 @@ class Directory(Model):
     def communities_of(self, agency: str, at_ms: int) -> tuple[CommunityId, ...]:
         """Communities that the agency is a member of at the instant, in the order of their ids."""
         return tuple(sorted(c.id for c in self.communities if agency in self.members(c.id, at_ms)))
+
+    def officer(self, officer: str) -> Officer | None:
+        """The posting of an officer, if there is one of that id."""
+        return self._officers.get(officer)
 
     def posted(self, officer: str, at_ms: int) -> bool:
         """Whether the officer exists and the posting holds at the instant."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from broker.policy import load_policy
 from schemas.arrangement import AgencyKeys, ArrangementBody
-from schemas.directory import Agency, Interval
+from schemas.directory import Agency, Interval, Officer
 
 _T = TypeVar("_T")
 
@@ -39,7 +39,7 @@ def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
         "officer",
         {o.id: o for o in before.officers},
         {o.id: o for o in after.officers},
-        lambda o: f"{f'hosted by {o.host}' if o.host else f'posted to {o.posted_to}'}; {_span(o)}",
+        _officer,
     )
     lines += _changes(
         "suspension of",
@@ -73,6 +73,12 @@ def _agency(agency: Agency) -> str:
     until = "" if agency.signing_until is None else f"; signing key until {_instant(agency.signing_until)}"
     states = ", ".join(sorted(agency.states)) or "no state"
     return f"{agency.role} of {states}; exposed to {exposed or 'no other'}{until}"
+
+
+def _officer(officer: Officer) -> str:
+    place = f"hosted by {officer.host}" if officer.host else f"posted to {officer.posted_to}"
+    cleared = "" if officer.clearance is None else f"; shown there {officer.clearance.said()}"
+    return f"{place}{cleared}; {_span(officer)}"
 
 
 def _by_name(body: ArrangementBody) -> dict[str, AgencyKeys]:

@@ -51,7 +51,7 @@ is hosted, the states of either agency count for the other; while one is posted,
 what a label addresses to that officer."""
 
 _OFFICERS = """A label may name an officer. The home agency, whose id stands before the slash, then gets the portion for
-that officer, while the posting holds."""
+that officer, while the posting holds. *Shown there* is what the host may show of what it holds itself."""
 
 _RULES = """A rule that *permits* opens, one that *forbids* closes whatever others permit. Of the conditions under
 *When* all have to hold; of those under *Unless* one suffices to lift the rule."""
@@ -87,7 +87,10 @@ def document(source: ArrangementSource) -> str:
         _table(("Id", "Name", "Lead", "From", "Until", "Members"), map(_community, directory.communities)),
         "## Officers",
         _wrapped(_OFFICERS),
-        _table(("Id", "Sits with", "Posted to", "From", "Until"), map(_officer, directory.officers)),
+        _table(
+            ("Id", "Sits with", "Posted to", "From", "Until", "Shown there"),
+            map(_officer, directory.officers),
+        ),
     ]
     if directory.suspensions:
         rows = ((f"`{s.agency}`", *_span(s), s.reason) for s in directory.suspensions)
@@ -148,7 +151,8 @@ def _community(community: Community) -> tuple[str, ...]:
 
 def _officer(officer: Officer) -> tuple[str, ...]:
     host = f"`{officer.host}`" if officer.host else "-"
-    return f"`{officer.id}`", host, str(officer.posted_to or "-"), *_span(officer)
+    cleared = "-" if officer.clearance is None else officer.clearance.said()
+    return f"`{officer.id}`", host, str(officer.posted_to or "-"), *_span(officer), cleared
 
 
 def _span(interval: Interval) -> tuple[str, str]:
