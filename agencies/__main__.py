@@ -1,7 +1,7 @@
 """A node host's composition root: `python -m agencies SETTINGS.json` runs 1..n nodes.
 
-In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped on request, 2 settings or keys,
-6 the arrangement is not to be believed or has another entry for us.
+In a shared host nodes share nothing but the event loop. Exit codes: 0 stopped on request, 2 settings, keys
+or the address of an API, 6 the arrangement is not to be believed or has another entry for us.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from agencies.errors import BadKeys, NodeError
+from agencies.errors import BadKeys, NodeError, NotServed
 from agencies.node import Node, Place
 from agencies.settings import HostSettings
 from schemas.arrangement import ArrangementError
@@ -67,7 +67,7 @@ def main() -> int:
         errors = list(_leaves(known))
         for each in errors:
             log.critical("%s", each)
-        return 2 if all(isinstance(each, BadKeys) for each in errors) else 6
+        return 2 if all(isinstance(each, BadKeys | NotServed) for each in errors) else 6
     return 0
 
 

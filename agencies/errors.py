@@ -35,3 +35,7 @@ class StoreStopped(NodeError):
 
 class PositionMoved(NodeError):
     """Another process moved the inbox's position: two nodes share one store."""
+
+
+class NotServed(NodeError):
+    """The officers' API cannot be served as the settings say."""

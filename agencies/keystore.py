@@ -1,6 +1,7 @@
 """An agency's private keys, in a folder that nobody else reads.
 
 - `signing.key`: the seeds of the online signing pair. `opening.key`: the private opening key. `tls.pem`: transport.
+- `token.key`: the Ed25519 seed that signs access tokens for the officers' API of this node, and nothing else.
 - `identity.key` signs arrangement versions and the online keys. It belongs offline: a node never loads it.
 - Files are raw bytes with mode 0600; what protects them at rest is the machine's affair.
 """
@@ -23,6 +24,7 @@ _Key = TypeVar("_Key")
 SIGNING = "signing.key"
 OPENING = "opening.key"
 IDENTITY = "identity.key"
+ISSUING = "token.key"
 
 
 class OpeningKey:

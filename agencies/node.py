@@ -16,6 +16,7 @@ from functools import partial
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import insert
 
+from agencies.api.officers import Officers
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
 from agencies.inbox import Inbox, read_certificates, read_chains
 from agencies.judging import Judge
@@ -96,25 +97,36 @@ class Node:
             inbox = Inbox(store, connection, topic, partitions, judge, signed, silence)
             sealer = Sealer(s.agency, arrangement, pair, self._entropy)
             clock = MappedClock(self._clock)
+            holds = [(arrangement, pair)]
 
             def adopt(standing: Standing) -> None:
-                sealer.adopt(standing.arrangement, self._pair(standing.arrangement, keys))
+                holds[:] = [(standing.arrangement, self._pair(standing.arrangement, keys))]
+                sealer.adopt(*holds[0])
                 clock.map = standing.clock
                 inbox.widen(standing.arrangement.directory.partitions)
 
             lane = LaneStanding(store, connection, ledger_topic(s.agency, place.prefix), signed, adopt)
             await lane.resume()
             outbox = Outbox(store, sealer, clock)
+            officers = None
+            if s.api is not None:
+                officers = Officers(
+                    s.api, s.agency, s.keys, store, outbox, clock, self._entropy, lambda: holds[0]
+                )
             stop_if_asked()
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(renewed(tls, s.keys))
                 loops.create_task(inbox.run())
                 loops.create_task(inbox.watch(silence))
                 loops.create_task(lane.run())
+                if officers is not None:
+                    loops.create_task(officers.run())
                 try:
                     await self._check_tail(connection, store)
                 except RestoredCopy as error:
                     log.critical("%s: %s; it receives, but publishes nothing", s.agency, error)
+                    if officers is not None:
+                        officers.publisher.stopped = True
                     await store.run(partial(_raise_alarm, detail=str(error)))
                     stop_if_asked()
                     return  # the task group goes on with the inbox

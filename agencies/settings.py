@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from agencies.api.settings import OfficersApi
 from schemas.directory import AgencyField
 from schemas.model import Settings, SettingsPart
 
@@ -41,7 +42,7 @@ class NodeSettings(SettingsPart):
     agency: AgencyField
     """Its id in the arrangement."""
     keys: Path
-    """Folder with `ca.pem`, `tls.pem`, `signing.key`, `opening.key`: this agency's own."""
+    """Folder with `ca.pem`, `tls.pem`, `signing.key`, `opening.key`: this agency's own; `token.key` for an API."""
     store: StoreUrl
     """URL of the SQL store, as SQLAlchemy writes it."""
     plan: PlanSettings | None = None
@@ -50,6 +51,8 @@ class NodeSettings(SettingsPart):
     """How often the broker tells every chain's head, as its own settings have it; three times so long is silence."""
     script: Path | None = None
     """For a simulation: file of the acts that a scenario has for this agency."""
+    api: OfficersApi | None = None
+    """The API for its officers; none: there is no API."""
 
 
 class HostSettings(Settings):

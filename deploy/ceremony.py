@@ -2,6 +2,7 @@
 
 - Each principal gets a folder of its own and nothing else: `agencies/<id>/keys`, `broker/keys`, and TLS alone for
   `federation` and `auditor`. The broker's folder never holds anything that opens content.
+- An agency has a key that issues its officers' tokens for its own node, and a roster of these officers.
 - Auditors and operators have a key that issues access tokens in their role, `auditor/keys/token.key` and
   `operator/keys/token.key`. What an agency's people show to the broker is issued with its signing key.
 - Identity keys go to `agencies/<id>/offline`: they sign versions and belong in a safe, not on a node.
@@ -14,9 +15,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agencies.keystore import IDENTITY, OPENING, SIGNING, OpeningKey, write_secret
+from agencies.keystore import IDENTITY, ISSUING, OPENING, SIGNING, OpeningKey, write_secret
 from deploy.arrangements import ArrangementSource
 from deploy.pki import Issuer, write_tls
+from deploy.staff import write_staff
 from schemas.arrangement import (
     ENGINE_VERSION,
     SUITE,
@@ -34,9 +36,6 @@ from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.topics import AUDITOR, BROKER, FEDERATION
-
-ISSUING: Final = "token.key"
-"""An Ed25519 seed that signs access tokens and nothing else."""
 
 OPERATOR: Final = "operator"
 
@@ -88,7 +87,9 @@ def hold_ceremony(source: ArrangementSource, folder: Path, authority: Issuer) ->
         write_tls(own / "keys", authority.issue(agency))
         write_secret(own / "keys" / SIGNING, signing.seeds())
         write_secret(own / "keys" / OPENING, opening.to_bytes())
+        write_secret(own / "keys" / ISSUING, Ed25519PrivateKey.generate().private_bytes_raw())
         write_secret(own / "offline" / IDENTITY, identity.seeds())
+        write_staff(own, agency, source.directory)
     broker = SigningPair.generate()
     write_tls(folder / BROKER / "keys", authority.issue(BROKER))
     write_secret(folder / BROKER / "keys" / SIGNING, broker.seeds())

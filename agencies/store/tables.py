@@ -1,6 +1,7 @@
 """The tables of a node's store, as SQLAlchemy sees them. Alembic makes and changes them; this only names them.
 
-- What was sealed: `outbox`, `published`. What was given: `records`, `portions`, `seals`, `capsules`.
+- What was sealed: `outbox`, `published`; what officers asked to publish, by the key they gave: `publications`.
+- What was given: `records`, `portions`, `seals`, `capsules`.
 - `activations` are those of our own lane, as its ledger notes them.
 - `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
 - `texts` is what the full-text search looks through, written with the portion that it is of; the index itself is the
@@ -50,6 +51,19 @@ published = Table(
     Column("entry", Integer, nullable=False),
     Column("plan_index", BigInteger),
     Column("portions", Text, nullable=False),
+)
+Index("published_record", published.c.record_id)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("officer", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("record_id", LargeBinary, nullable=False, unique=True),
+    Column("created_s", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("officer", "key"),
 )
 
 records = Table(

@@ -1,0 +1,120 @@
+"""The server of a node's API: bound before the node says that it runs, ended within seconds when the node is.
+
+It runs inside the node's task group: what is cancelled there still lets the requests under way come to their end, for a
+while, since the store is closed only afterwards.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+
+from agencies.api.settings import OfficersApi
+from agencies.errors import NotServed
+from schemas.http.asgi import App
+from schemas.ids import AgencyId
+
+log = logging.getLogger("entente.agencies.api")
+
+ADDRESS: Final = "officers' api at "
+_GRACE_S: Final = 3
+
+
+class Listener:
+    """A bound socket, and the server on it once `serve` runs."""
+
+    def __init__(self, settings: OfficersApi, agency: AgencyId) -> None:
+        """Raises: `NotServed` for an address that cannot be had."""
+        self._settings = settings
+        self._agency = agency
+        try:
+            self._place = _bind(settings)
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise NotServed(f"the API of '{agency}' cannot listen at '{where}': {error}") from error
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        scheme = "https" if self._settings.tls else "http"
+        return f"{scheme}://{host}:{self._place.getsockname()[1]}"
+
+    async def serve(self, app: App) -> None:
+        """Serve until cancelled. Raises: `NotServed` for a certificate or key that cannot be used."""
+        server = self._server(app)
+        serving = asyncio.ensure_future(server.serve(sockets=[self._place]))
+        try:
+            await asyncio.wait([serving])
+        finally:
+            server.should_exit = True
+            await asyncio.wait([serving], timeout=2 * _GRACE_S)
+            serving.cancel()
+            self.close()
+        serving.result()
+        raise NotServed(f"the API of '{self._agency}' has ended")
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._place.close()
+
+    def _server(self, app: App) -> "_Server":
+        settings = self._settings
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=settings.behind_proxy,
+            ssl_certfile=None if settings.tls is None else str(settings.tls.certificate),
+            ssl_keyfile=None if settings.tls is None else str(settings.tls.key),
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=_GRACE_S,
+            limit_concurrency=200,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise NotServed(
+                f"the TLS files of the API of '{self._agency}' cannot be used: {error}"
+            ) from error
+        if config.ssl is not None:
+            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        return _Server(config, f"{self._agency}: {ADDRESS}{self.url}")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the host, and says where it answers once it does."""
+
+    def __init__(self, config: uvicorn.Config, said: str) -> None:
+        super().__init__(config)
+        self._said = said
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        log.info("%s", self._said)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(settings: OfficersApi) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    place = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((settings.host, settings.port))
+    except OSError:
+        place.close()
+        raise
+    return place

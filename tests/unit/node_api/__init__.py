@@ -1,0 +1,1 @@
+"""The officers' API of a node, without a cluster."""
