@@ -139,6 +139,8 @@ class Node:
                     loops.create_task(player.plan(s.plan))
                 if s.script is not None:
                     loops.create_task(player.script(read_script(s.script)))
+                if officers is not None:
+                    await officers.started()
                 log.info("%s: node runs", s.agency)
                 stop_if_asked()
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
 
 from agencies.api import decisions, drafts, health, holdings, logbooks, person
 from agencies.api.context import Parts, bearer, named_once
@@ -22,6 +23,7 @@ from schemas.http.authentication import Authentication
 from schemas.http.callers import Callers
 from schemas.http.limits import BodyLimit, Buckets, RateLimit
 from schemas.http.problems import Problem
+from schemas.records import KINDS
 
 ROUTERS: Final = tuple(part.router for part in (person, drafts, holdings, logbooks, decisions))
 """Everything behind the doors."""
@@ -34,6 +36,7 @@ What an agency holds, for its officers and for liaison officers whom it hosts; a
 Tokens: `Authorization: Bearer`, a signed JWT of at most 15 minutes whose subject is the officer. What does not exist
 and what the officer may not see are the same 404. Every read is logged with its purpose and justification, granted or
 refused. Every refusal is a problem (RFC 9457) of a closed list. Instants are domain time, in UTC, but for the log's.
+The content of a portion is described for each kind under `x-entente-contents`.
 """
 
 
@@ -88,6 +91,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    contents, definitions = models_json_schema(
+        [(p.content, "validation") for kind in KINDS.values() for p in kind.portions.values()],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas.update(definitions.get("$defs", {}))
+    document["x-entente-contents"] = {
+        name: {portion: contents[p.content, "validation"] for portion, p in kind.portions.items()}
+        for name, kind in KINDS.items()
+    }
     for route in _known_routes():
         # The framework leaves out each null of an example, and a null here says something
         good = document["paths"][route.path][next(iter(route.methods or ())).lower()]["responses"]["200"][

@@ -41,7 +41,7 @@ class BrokerTokenBody(Model):
 @router.get(
     "/v1/decisions",
     summary="What became of what we published",
-    responses=described(examples.DECISIONS, ProblemType.FORBIDDEN),
+    responses=described(examples.DECISIONS, ProblemType.FORBIDDEN, ProblemType.CONFLICT),
 )
 async def decisions(
     context: ThisContext,
@@ -91,8 +91,8 @@ async def _asked(context: Context, path: str, query: dict[str, str | int]) -> De
     except BrokerRefuses as error:
         if error.status == ProblemType.NOT_FOUND.status:
             raise not_found() from error
-        if error.status == ProblemType.INVALID.status:
-            raise Refusal(ProblemType.INVALID, "no event id of this lane", reason="event_id") from error
+        if error.status == ProblemType.CONFLICT.status:
+            raise Refusal(ProblemType.CONFLICT, "no event id of our lane", reason="event_id") from error
         raise Refusal(ProblemType.NOT_READY, reason="broker", retry_s=5) from error
     except (BrokerAway, ValueError) as error:
         raise Refusal(ProblemType.NOT_READY, reason="broker", retry_s=5) from error

@@ -37,7 +37,7 @@ MOST: Final = 100
 _SCAN: Final = 200
 """Rows looked at in one transaction: the node's other work comes in between."""
 
-Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _PLACE: Final = r"^[a-z]{2}-[a-z0-9]{2,12}\.[0-9a-f]{64}$"
 _HIT: Final = r"^[a-z]{2}-[a-z0-9]{2,12}\.[0-9a-f]{32}\.[0-9a-f]{64}\.[a-z_]{1,40}$"
@@ -133,7 +133,7 @@ class ReadBody(Model):
 @router.get(
     "/v1/inbox",
     summary="What came in",
-    responses=described(examples.INBOX, ProblemType.FORBIDDEN),
+    responses=described(examples.INBOX, ProblemType.FORBIDDEN, ProblemType.CONFLICT),
 )
 async def inbox(
     context: ThisContext,
@@ -160,7 +160,7 @@ async def inbox(
 @router.post(
     "/v1/searches",
     summary="Search what the house holds",
-    responses=described(examples.HITS, ProblemType.FORBIDDEN, ProblemType.MEDIA_TYPE),
+    responses=described(examples.HITS, ProblemType.FORBIDDEN, ProblemType.CONFLICT, ProblemType.MEDIA_TYPE),
     dependencies=[Depends(reads_json)],
 )
 async def search(
@@ -338,7 +338,7 @@ async def _found(context: Context, purpose: Purpose, after: str) -> int:
 
 def _placed(place: int | None) -> int:
     if place is None:
-        raise Refusal(ProblemType.INVALID, "no `next` of an earlier page", reason="page")
+        raise Refusal(ProblemType.CONFLICT, "no `next` of an earlier page", reason="page")
     return place
 
 

@@ -65,6 +65,10 @@ class Officers:
         )
         self._listener = Listener(settings, agency)
 
+    async def started(self) -> None:
+        """Return once it answers."""
+        await self._listener.started.wait()
+
     async def run(self) -> None:
         """Serve until cancelled."""
         try:

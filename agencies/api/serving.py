@@ -34,6 +34,7 @@ class Listener:
         self._agency = agency
         try:
             self._place = _bind(settings)
+            self.started = asyncio.Event()
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             raise NotServed(f"the API of '{agency}' cannot listen at '{where}': {error}") from error
@@ -89,19 +90,21 @@ class Listener:
             ) from error
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        return _Server(config, f"{self._agency}: {ADDRESS}{self.url}")
+        return _Server(config, f"{self._agency}: {ADDRESS}{self.url}", self.started)
 
 
 class _Server(uvicorn.Server):
     """Leaves signals to the host, and says where it answers once it does."""
 
-    def __init__(self, config: uvicorn.Config, said: str) -> None:
+    def __init__(self, config: uvicorn.Config, said: str, begun: asyncio.Event) -> None:
         super().__init__(config)
         self._said = said
+        self._begun = begun
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         log.info("%s", self._said)
+        self._begun.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ COMMANDS = {
     "simulate": "deploy.cli.simulate",
     "arrangement": "deploy.cli.arrangement",
     "keys": "deploy.cli.keys",
+    "agency": "deploy.cli.agency",
     "broker": "deploy.cli.broker",
     "reshard": "deploy.cli.reshard",
     "ledger": "deploy.cli.ledger",

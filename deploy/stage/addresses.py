@@ -2,7 +2,7 @@
 
     {"broker": "http://127.0.0.1:40123", "agencies": {"gb-nca": "http://127.0.0.1:40124"}}
 
-Ports are chosen free by the services themselves, which print what they have.
+Ports are chosen free before the services start, and are theirs over every restart.
 """
 
 from pathlib import Path

@@ -31,7 +31,7 @@ from deploy.stage.expectations import Expectation, Scene
 from deploy.stage.page import write_page
 from deploy.stage.run import RUNS, Run, RunRecord
 from deploy.stage.services import Services
-from deploy.stage.show import live_view, show_opening, show_report
+from deploy.stage.show import live_view, show_addresses, show_opening, show_report
 from deploy.stage.victims import Kill
 from deploy.stage.work import PlanWork, ScriptWork, Work
 from schemas.clock import ClockMap, Piece
@@ -159,7 +159,7 @@ class _Play:
                 report = await self._direct(services)
                 self._tell(report, services, time.monotonic() - begun)
                 if self._options.keep:
-                    self._console.print(f"\nbroker API: {services.addresses.broker}", highlight=False)
+                    show_addresses(self._console, services.addresses, self._run.folder)
                     self._console.print("All is running; Ctrl-C stops it.")
                     await self._stay()
             return report.good

@@ -30,7 +30,9 @@ from deploy.secretariat import (
     propose_version,
     read_identities,
 )
+from deploy.staff import ROSTER
 from deploy.stage.addresses import ADDRESS, BROKER_API, Addresses, address_in, write_addresses
+from deploy.stage.ports import free_port
 from deploy.stage.run import Run
 from deploy.stage.work import Work
 from deploy.topics import apply_topics
@@ -65,7 +67,7 @@ class Services:
         self.run = run
         self.source = source
         self._isolate = isolate
-        self._apis = apis
+        self._ports = {name: free_port() for name in (BROKER_API, *self.agencies)} if apis else {}
         self.addresses = Addresses()
         self._cluster_nodes = cluster_nodes
         self.work = work
@@ -136,14 +138,17 @@ class Services:
         begun = self._done("topics and rights", begun)
         self._stack.push_async_callback(self._stop_children)
         self._commands = {**self._workers(), **self._hosts()}
-        if self._apis:
+        if self._ports:
             self._commands[BROKER_API] = self._broker_api()
         for name in self._commands:
             self._boot(name)
         await asyncio.gather(*(self._ready(name) for name in self._commands))
         self._done("broker and nodes", begun)
-        if self._apis:
-            self.addresses = Addresses(broker=address_in(self._children[BROKER_API].said()))
+        if self._ports:
+            agencies = {agency: self._url(agency) for agency in self.agencies}
+            self.addresses = Addresses(
+                broker=address_in(self._children[BROKER_API].said()), agencies=agencies
+            )
             write_addresses(self.run.folder, self.addresses)
 
     def _done(self, name: str, begun: float) -> float:
@@ -200,9 +205,30 @@ class Services:
         keys = str((self.ceremony.broker / "keys").absolute())
         issuers = {role: self._issuer(role) for role in (ApiRole.AUDITOR, ApiRole.OPERATOR)}
         settings = self._settings(
-            BROKER_API, {"keys": keys, "issuers": issuers, "store": self.run.projection}
+            BROKER_API,
+            {
+                "keys": keys,
+                "issuers": issuers,
+                "store": self.run.projection,
+                "port": self._ports[BROKER_API],
+            },
         )
         return "broker.api", settings, ADDRESS, 1
+
+    def _url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    def _officers(self, agency: AgencyId) -> dict[str, object]:
+        """The API of a node, if the run wants any."""
+        if not self._ports:
+            return {}
+        roster = self.ceremony.agency(agency) / ROSTER
+        api = {
+            "officers": str(roster.absolute()),
+            "port": self._ports[agency],
+            "broker": self._url(BROKER_API),
+        }
+        return {"api": api}
 
     def _issuer(self, role: ApiRole) -> dict[str, str]:
         public = public_key(self.ceremony.token_key(role).read_bytes())
@@ -234,6 +260,7 @@ class Services:
             "keys": str((self.ceremony.agency(agency) / "keys").absolute()),
             "store": self.run.store(agency),
             "heads_every_s": _HEADS_EVERY_S,
+            **self._officers(agency),
             **self.work.settings(agency, self.ceremony.agency(agency)),
         }
 

@@ -22,7 +22,10 @@ from deploy.stage.sentences import said_at
 from schemas.codes import AgencyRole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deploy.scenarios.screenplay import Screenplay
+    from deploy.stage.addresses import Addresses
     from deploy.stage.director import Report, Sight
     from deploy.stage.expectations import Expectation
     from deploy.stage.services import Services
@@ -84,6 +87,20 @@ def show_opening(console: Console, services: Services, screenplay: Screenplay | 
             f"{len(screenplay.expectations)} expectations"
         )
     console.print(said, highlight=False)
+
+
+def show_addresses(console: Console, addresses: Addresses, folder: Path) -> None:
+    """Where the APIs of a run answer, and a call to begin with."""
+    console.print(f"\nbroker API  {addresses.broker}", highlight=False)
+    for agency, url in addresses.agencies.items():
+        console.print(f"  {agency:<10}{url}", highlight=False)
+    agency = next(iter(addresses.agencies))
+    console.print(
+        f"\ntry  entente agency search boat --purpose detection --run {folder} --agency {agency}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def show_report(

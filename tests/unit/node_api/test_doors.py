@@ -44,9 +44,10 @@ operations = pytest.mark.parametrize("method, path, body", OPERATIONS)
 bodies = pytest.mark.parametrize("method, path, body", WITH_BODY)
 
 
-@pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with House(OLTIM, f"sqlite:///{tmp_path / 'node.db'}", tmp_path) as made:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    async with House(OLTIM, f"sqlite:///{folder / 'node.db'}", folder) as made:
         yield made
 
 
