@@ -26,45 +26,42 @@ _GRACE_S: Final = 3
 
 
 class Listener:
-    """A bound socket, and the server on it once `serve` runs."""
+    """Where the API listens. `started` is set once it answers."""
 
     def __init__(self, settings: OfficersApi, agency: AgencyId) -> None:
-        """Raises: `NotServed` for an address that cannot be had."""
         self._settings = settings
         self._agency = agency
-        try:
-            self._place = _bind(settings)
-            self.started = asyncio.Event()
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            raise NotServed(f"the API of '{agency}' cannot listen at '{where}': {error}") from error
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        scheme = "https" if self._settings.tls else "http"
-        return f"{scheme}://{host}:{self._place.getsockname()[1]}"
+        self.started = asyncio.Event()
 
     async def serve(self, app: App) -> None:
-        """Serve until cancelled. Raises: `NotServed` for a certificate or key that cannot be used."""
-        server = self._server(app)
-        serving = asyncio.ensure_future(server.serve(sockets=[self._place]))
+        """Serve until cancelled. Raises: `NotServed` for an address, a certificate or a key that cannot be used."""
+        place = self._bound()
         try:
-            await asyncio.wait([serving])
+            server = self._server(app, place)
+            serving = asyncio.ensure_future(server.serve(sockets=[place]))
+            try:
+                await asyncio.wait([serving])
+            finally:
+                server.should_exit = True
+                await asyncio.wait([serving], timeout=2 * _GRACE_S)
+                serving.cancel()
         finally:
-            server.should_exit = True
-            await asyncio.wait([serving], timeout=2 * _GRACE_S)
-            serving.cancel()
-            self.close()
+            place.close()
         serving.result()
         raise NotServed(f"the API of '{self._agency}' has ended")
 
-    def close(self) -> None:
-        """Give the address back."""
-        self._place.close()
+    def _bound(self) -> socket.socket:
+        try:
+            return _bind(self._settings)
+        except OSError as error:
+            where = f"{self._settings.host}:{self._settings.port}"
+            raise NotServed(f"the API of '{self._agency}' cannot listen at '{where}': {error}") from error
 
-    def _server(self, app: App) -> "_Server":
+    def _url(self, place: socket.socket) -> str:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http{'s' if self._settings.tls else ''}://{host}:{place.getsockname()[1]}"
+
+    def _server(self, app: App, place: socket.socket) -> "_Server":
         settings = self._settings
         config = uvicorn.Config(
             app,
@@ -90,7 +87,7 @@ class Listener:
             ) from error
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        return _Server(config, f"{self._agency}: {ADDRESS}{self.url}", self.started)
+        return _Server(config, f"{self._agency}: {ADDRESS}{self._url(place)}", self.started)
 
 
 class _Server(uvicorn.Server):
