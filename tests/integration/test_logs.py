@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from agencies.keystore import Keystore
 from deploy.kafka.cluster import Cluster
 from schemas.capsules import capsule_digest, capsule_info, parse_capsule
+from schemas.commitments import wrap_binding
 from schemas.envelope import (
     RecordEntry,
     parse_broker_only,
     parse_manifest,
     parse_submission_entry,
     parse_wrap_content,
-    wrap_ad,
 )
 from schemas.frames import BadFrame, parse_parcel
 from schemas.hpke import SUITE
-from schemas.ids import AgencyId, Digest
+from schemas.ids import AgencyId
 from schemas.ledger import Admitted
 from schemas.topics import deliver_topic, submit_topic
 from tests.integration.live import NCA, OLTIM, PDS, Live, more, until, writing
@@ -101,22 +101,16 @@ async def data_keys(live: Live) -> set[bytes]:
 
 def _deks(live: Live, originator: AgencyId, entry: RecordEntry, keks: dict[bytes, AESGCM]) -> Iterator[bytes]:
     manifest = parse_manifest(entry.manifest)
-    for addressee, wrap in zip(parse_broker_only(entry.broker_only).audience, entry.wraps, strict=True):
+    bindings = [wrap_binding(live.arrangement.domains, commitment) for commitment in manifest.commitments]
+    for addressee in parse_broker_only(entry.broker_only).audience:
         if manifest.originator != originator or addressee.capsule not in keks:
             continue
-        for commitment in manifest.commitments:  # which of them is the portion's, its own key tells
-            ad = wrap_ad(
-                live.arrangement.domains,
-                originator,
-                manifest.record_id,
-                Digest(commitment),
-                AgencyId(addressee.recipient),
-                Digest(addressee.capsule),
-            )
-            try:
-                yield parse_wrap_content(keks[addressee.capsule].decrypt(wrap[:12], wrap[12:], ad)).dek
-            except Exception:  # noqa: S112 - another commitment
-                continue
+        for wrap in addressee.wraps:
+            for nonce, associated in bindings:  # which of them is the portion's, its own key tells
+                try:
+                    yield parse_wrap_content(keks[addressee.capsule].decrypt(nonce, wrap, associated)).dek
+                except Exception:  # noqa: S112 - another commitment
+                    continue
 
 
 async def exercise(live: Live) -> None:
