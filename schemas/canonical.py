@@ -4,7 +4,7 @@
 - A domain is `entente/1/<federation>/<type>`; hashes of different types can never meet. A `Domain` holds it as it
   begins what is hashed, its length before it: the type keeps anything else from the first place.
 - Text is UTF-8, ids are raw bytes, integers are u64 big-endian. Floats do not exist here.
-- Exempt, as in protocol.md: SHA-256 of ciphertexts and wraps, and Merkle nodes (RFC 6962).
+- Exempt, as in protocol.md: SHA-256 of ciphertexts, and Merkle nodes (RFC 6962).
 """
 
 from hashlib import sha256
