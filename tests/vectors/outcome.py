@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agencies.judging import Delivered, Judged
@@ -11,7 +12,9 @@ from agencies.sealing import content_bytes
 from broker.admission import SourceMessage
 from broker.index import MemoryIndex
 from broker.lane import Lane, fold
-from schemas.ids import AgencyId, record_text
+from schemas.arrangement import ArrangementError
+from schemas.history import History
+from schemas.ids import AgencyId, Digest, record_text
 from schemas.ledger import Activation, Admitted, ControlNoted, Gap, Leaf, Quarantined
 from tests.support.federation import NOW_MS, commit, leaves
 from tests.support.members import Members
@@ -115,3 +118,36 @@ def _stored(judged: Judged) -> list[Outcome]:
         }
         for r in judged.received
     ]
+
+
+def history(vector: Outcome) -> list[bytes]:
+    """The messages of an arrangement's vector; the name of another vector stands for its only message."""
+    out = []
+    for text in vector["messages"]:
+        if text.endswith(".json"):
+            path = Path(__file__).parent / "arrangement" / text
+            (text,) = json.loads(path.read_text(encoding="utf-8"))["messages"]
+        out.append(b64decode(text))
+    return out
+
+
+def believed(genesis: Digest, messages: Sequence[bytes]) -> Outcome:
+    """What holds after each message that is believed, and what is said of each that is not."""
+    found = History(genesis)
+    refused = []
+    for i, data in enumerate(messages):
+        try:
+            found.read(data)
+        except ArrangementError as error:
+            refused.append({"message": i, "says": str(error)})
+    return {
+        "standings": [
+            {
+                "number": s.arrangement.body.number,
+                "digest": s.arrangement.digest.hex(),
+                "clock": [[p.begins_ms, p.start_ms, p.speed_ppm] for p in s.clock.pieces],
+            }
+            for s in found.standings
+        ],
+        "refused": refused,
+    }

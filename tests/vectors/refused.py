@@ -18,9 +18,7 @@ from tests.support.federation import NOW_MS
 from tests.support.forge import edit, edit_entry, flip, reform
 from tests.support.members import Members
 from tests.vectors.outcome import Message
-from tests.vectors.scenes import FR, GB, IT, XA, Scene
-
-Make = Callable[[Members], Scene]
+from tests.vectors.scenes import FR, GB, IT, XA, Fails, Make, Scene
 
 
 def window(
@@ -263,6 +261,24 @@ REFUSED: dict[Refused, Make] = {
     ),
     Refused.EQUIVOCATION: _equivocation,
 }
+
+
+_WHOLE = {
+    Refused.TOO_LARGE,
+    Refused.KAFKA_KEY_OR_HEADERS,
+    Refused.BAD_MAGIC,
+    Refused.UNSUPPORTED_VERSION,
+    Refused.MALFORMED,
+    Refused.UNKNOWN_SIGNER,
+    Refused.BAD_SEAL,
+}
+
+
+def fails(reason: Refused) -> Fails:
+    """The class of failure of the scene for a reason."""
+    if reason in _WHOLE:
+        return Fails.MESSAGE
+    return Fails.CONTROL if reason is Refused.UNKNOWN_CONTROL else Fails.RECORD
 
 
 def good_submissions(m: Members) -> dict[str, Scene]:

@@ -20,9 +20,7 @@ from tests.support.drafts import base, draft, handling, label, persons, plain, r
 from tests.support.forge import WrongCiphertext, certify, edit, edit_delivery, flip, without_entry
 from tests.support.members import Members
 from tests.vectors.outcome import Message
-from tests.vectors.scenes import FR, GB, IT, Scene
-
-Make = Callable[[Members], Scene]
+from tests.vectors.scenes import FR, GB, IT, Fails, Make, Scene
 
 
 def delivered(
@@ -177,6 +175,30 @@ UNOPENED: dict[Unopened, Make] = {
         "a receipt about another lane than ours", _controls(m, "receipt", _receipt(GB, 0, 4))
     ),
 }
+
+
+_CLASSES = {
+    Fails.MESSAGE: {
+        Unopened.TOO_LARGE,
+        Unopened.KAFKA_KEY_OR_HEADERS,
+        Unopened.BAD_MAGIC,
+        Unopened.UNSUPPORTED_VERSION,
+        Unopened.MALFORMED,
+    },
+    Fails.CONTROL: {Unopened.UNKNOWN_CONTROL, Unopened.BAD_RECEIPT},
+    Fails.PORTION: {
+        Unopened.BAD_COMMITMENT,
+        Unopened.BAD_CAPSULE,
+        Unopened.BAD_WRAP,
+        Unopened.BAD_CIPHERTEXT,
+        Unopened.BAD_CONTENT,
+    },
+}
+
+
+def fails(reason: Unopened) -> Fails:
+    """The class of failure of the scene for a reason."""
+    return next((found for found, reasons in _CLASSES.items() if reason in reasons), Fails.DELIVERY)
 
 
 def good_deliveries(m: Members) -> dict[str, Scene]:
