@@ -5,7 +5,8 @@
 - The genesis digest is pinned in every node's and the broker's settings: the only root of trust.
 - The body is opaque bytes: hashed as received, then parsed from those bytes.
 - While a federation runs, a version may change communities, officers, suspensions, rules, and members' online keys and
-  the broker's. Members, identities and the lanes' shards stay: they need topics and rights of their own.
+  the broker's. Members and identities stay: they need topics and rights of their own. Lanes move by a version of their
+  own, with the broker stopped.
 - A new signing key may name the one it follows as retiring: good beside it until an instant, so that what was sealed
   before the change is admitted after it. Named as nothing, the old key ends with the version: a revocation.
 - Whose keys a version changes must be among its signers: k others cannot put an old key back into use.

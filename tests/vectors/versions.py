@@ -303,9 +303,14 @@ def bad(t: Trio) -> dict[str, History]:
             "another identity key", "changes_identities", t.sign(t.next_body(keys={**keys, IT: new_identity}))
         ),
         "moved_lane": then(
-            "a lane at another shard",
+            "a lane at another shard, and another threshold",
             "changes_lanes",
-            t.sign(t.next_body(directory=t.body.directory.model_copy(update={"lanes": {IT: 1}}))),
+            t.sign(
+                t.next_body(
+                    threshold=t.body.threshold + 1,
+                    directory=t.body.directory.model_copy(update={"lanes": {IT: 1}}),
+                )
+            ),
         ),
         "without_consent": then(
             "IT's keys change, and FR and GB signed", "keys_without_consent", t.sign(rotated, FR, GB)
