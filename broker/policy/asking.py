@@ -5,14 +5,17 @@
   they read. Recipients that no rule can tell apart share an answer; whom a rule names has its own.
 - A denial for an error reads `forbid` with no rules, which no satisfied rule can give. Cedar itself skips a
   forbid that fails and lets a permit stand.
-- The entities go in as text: a handle parsed before would not be held against the schema (tried).
+- Cedar reads the agencies once an epoch and the portion once a ruling, and holds both against the schema there: a
+  handle is not held against it again when the rules are asked. Whom a label's named officers expose to more is read
+  for that label alone.
 
 Infrastructure is no verdict: `MemoryError` and its like pass through.
 """
 
 import json
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from itertools import repeat
 from typing import Final, NamedTuple, TypeVar
 
 import cedarpy
@@ -21,7 +24,7 @@ from broker.policy.entities import CONTEXT, PORTION, Portion, Provided, attribut
 from broker.policy.loader import Policy
 from broker.policy.memory import Recent
 from broker.policy.reads import Reads
-from broker.policy.roster import Recipient
+from broker.policy.roster import EPOCHS, Recipient, Roster
 from broker.policy.schema import PLAIN as _PLAIN_TYPES
 from schemas.ids import RuleId
 from schemas.verdicts import Effect
@@ -83,12 +86,13 @@ class Asker:
         self._groups = tuple(sorted(a for a in policy.reads.resource if PORTION[a][0] in _GROUPS))
         self._seen = Seen(policy.reads)
         self._answers: Recent[Hashable, Answer] = Recent(remembered)
+        self._everyone: Recent[Roster, cedarpy.Entities] = Recent(EPOCHS)
         self.asked = 0
 
     def ask(
-        self, recipients: Sequence[Recipient], portion: Portion, truths: Hashable, at_ms: int
+        self, roster: Roster, recipients: Sequence[Recipient], portion: Portion, truths: Hashable, at_ms: int
     ) -> list[Answer]:
-        """The rules' answers in the order of the recipients.
+        """The rules' answers in the order of the recipients, who are of the roster.
 
         `truths`: what the comparisons with the instant come to; `at_ms` counts in no other way.
         """
@@ -99,17 +103,44 @@ class Asker:
         pending = {
             key: recipient for key, recipient in zip(keys, recipients, strict=True) if found[key] is None
         }
-        asked = list(pending.items())
-        for start in range(0, len(asked), BATCH):
-            if start:
-                time.sleep(0)  # the engine holds the interpreter during a call; others may run between two
-            batch = asked[start : start + BATCH]
-            answers = _batch(self._policy, [r for _, r in batch], portion, at_ms)
-            self.asked += len(batch)
-            for (key, _), answer in zip(batch, answers, strict=True):
+        for listed in (True, False):
+            asked = {key: r for key, r in pending.items() if roster.lists(r) is listed}
+            answers = self._asked([*asked.values()], roster if listed else None, portion, at_ms)
+            for key, answer in zip(asked, answers, strict=True):
                 found[key] = answer
                 self._answers.put(key, answer)
         return [found[key] or DENIED for key in keys]
+
+    def _asked(
+        self, recipients: Sequence[Recipient], roster: Roster | None, portion: Portion, at_ms: int
+    ) -> Iterator[Answer]:
+        """Ask the engine for each of them. `roster`: they are as it lists them; None: by themselves."""
+        if not recipients:
+            return
+        try:
+            agencies = self._read(recipients) if roster is None else self._listed(roster)
+            known = agencies.with_added_json_str(_portion(self._policy, portion), self._policy.schema.handle)
+        except ValueError:  # the schema refuses one of the agencies, or the portion
+            yield from repeat(DENIED, len(recipients))
+            return
+        for start in range(0, len(recipients), BATCH):
+            if start:
+                time.sleep(0)  # the engine holds the interpreter during a call; others may run between two
+            batch = recipients[start : start + BATCH]
+            self.asked += len(batch)
+            yield from _batch(self._policy, batch, known, at_ms)
+
+    def _listed(self, roster: Roster) -> cedarpy.Entities:
+        known = self._everyone.get(roster)
+        if known is None:
+            known = self._read(roster.everyone.values())
+            self._everyone.put(roster, known)
+        return known
+
+    def _read(self, recipients: Iterable[Recipient]) -> cedarpy.Entities:
+        """What Cedar knows of agencies. Raises: `ValueError` if the schema refuses one."""
+        text = json.dumps([r.entity() for r in recipients])
+        return cedarpy.Entities.from_json_str(text, self._policy.schema.handle)
 
     def _who(self, recipient: Recipient) -> Hashable:
         reads = self._policy.reads
@@ -124,10 +155,15 @@ def _within(recipient: Recipient, of: Hashable) -> bool:
     )
 
 
-def _batch(policy: Policy, recipients: list[Recipient], portion: Portion, at_ms: int) -> list[Answer]:
+def _portion(policy: Policy, portion: Portion) -> str:
+    """The portion in Cedar's JSON."""
     declared = policy.schema.attributes["resource"]
-    resource = {"uid": PORTION_UID, "attrs": attributes(PORTION, declared, portion), "parents": []}
-    entities = json.dumps([resource, *(r.entity() for r in recipients)])
+    return json.dumps([{"uid": PORTION_UID, "attrs": attributes(PORTION, declared, portion), "parents": []}])
+
+
+def _batch(
+    policy: Policy, recipients: Sequence[Recipient], known: cedarpy.Entities, at_ms: int
+) -> list[Answer]:
     context = json.dumps(attributes(CONTEXT, CONTEXT, at_ms))
     requests = [
         {
@@ -139,13 +175,13 @@ def _batch(policy: Policy, recipients: list[Recipient], portion: Portion, at_ms:
         for r in recipients
     ]
     try:
-        results = cedarpy.is_authorized_batch(requests, policy.handle, entities, policy.schema.handle)
+        results = cedarpy.is_authorized_batch(requests, policy.handle, known, policy.schema.handle)
     except ValueError:
         return [DENIED] * len(recipients)
-    return [_read(policy, result) for result in results]
+    return [_answer(policy, result) for result in results]
 
 
-def _read(policy: Policy, result: cedarpy.AuthzResult) -> Answer:
+def _answer(policy: Policy, result: cedarpy.AuthzResult) -> Answer:
     """The engine's result as an answer; its reasons come in random order."""
     reasons = tuple(sorted(RuleId(reason) for reason in result.diagnostics.reasons))
     if result.diagnostics.errors or any(reason not in policy.rules for reason in reasons):

@@ -6,12 +6,16 @@ epochs nothing here changes, except that a label names officers and so exposes t
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from broker.policy.entities import AGENCY, Standing, attributes, values
 from schemas.audience import named_officers
 from schemas.directory import Directory
 from schemas.ids import AgencyId
 from schemas.labels import Label
+
+EPOCHS: Final = 16
+"""So many epochs are remembered: more than one only while lanes lag behind each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,23 @@ class Roster:
                 communities[member].append(community.id)
         self._communities = {a: tuple(sorted(c)) for a, c in communities.items()}
         self._suspended = {s.agency for s in directory.suspensions if s.holds(at_ms)}
-        self._plain = {a: self._recipient(a, ()) for a in directory.agency_ids}
+        self.everyone: Mapping[AgencyId, Recipient] = {
+            a: self._recipient(a, ()) for a in directory.agency_ids
+        }
+        """Every agency as no named officer changes it."""
 
     def recipients(self, originator: str, label: Label) -> list[Recipient]:
         """Everyone but the originator, sorted by id, exposed as the label's named officers make them."""
         found = []
-        for agency, plain in self._plain.items():
+        for agency, plain in self.everyone.items():
             if agency != originator:
                 officers = named_officers(label, agency) if label.routing.officers else ()
                 found.append(self._recipient(agency, officers) if officers else plain)
         return found
+
+    def lists(self, recipient: Recipient) -> bool:
+        """Whether it is the one in `everyone`, and not exposed to more by a label."""
+        return self.everyone[recipient.agency] is recipient
 
     def _recipient(self, agency: AgencyId, officers: tuple[str, ...]) -> Recipient:
         standing = Standing(

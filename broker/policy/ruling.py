@@ -18,7 +18,7 @@ from broker.policy.instants import FIRST_MS, LAST_MS
 from broker.policy.loader import Policy
 from broker.policy.memory import Recent
 from broker.policy.reads import Moment
-from broker.policy.roster import Roster
+from broker.policy.roster import EPOCHS, Roster
 from schemas.canonical import Domains
 from schemas.codes import Kind, PortionName
 from schemas.directory import Directory
@@ -92,7 +92,7 @@ class Engine:
         self._by_label: Recent[_Asked, tuple[int, int, Answered]] = Recent(remembered)
         self._by_key: Recent[Hashable, Answered] = Recent(remembered)
         self._asker = Asker(policy, _VERDICTS // 4)
-        self._rosters: Recent[int, Roster] = Recent(16)
+        self._rosters: Recent[int, Roster] = Recent(EPOCHS)
 
     def rule(
         self,
@@ -186,12 +186,13 @@ class Engine:
         return value
 
     def _answer(self, question: _Question) -> Answered:
-        recipients = self._roster(question.at_ms).recipients(question.originator, question.label)
+        roster = self._roster(question.at_ms)
+        recipients = roster.recipients(question.originator, question.label)
         if question.portion is None:
             answers = [DENIED] * len(recipients)
         else:
             truths = tuple(self._truths(question.portion, question.at_ms))
-            answers = self._asker.ask(recipients, question.portion, truths, question.at_ms)
+            answers = self._asker.ask(roster, recipients, question.portion, truths, question.at_ms)
             self.stats.answers += len(answers)
             self.stats.asked = self._asker.asked
         self.stats.errors += DENIED in answers

@@ -138,6 +138,16 @@ def test_no_decision_denies() -> None:
     assert outcomes(ask(asked)) == [("fr-oltim", False, Effect.FORBID, ())]
 
 
+@pytest.mark.parametrize("attribute", ["coordinating", "bears_persons"])
+def test_what_the_schema_refuses_is_denied_though_all_is_permitted(attribute: str) -> None:
+    """An agency, or a portion, with an attribute of another type than the schema's."""
+    policy = load(rule("true"))
+    other = cedarpy.Schema.from_str(SCHEMA.replace(f"{attribute}: Bool", f"{attribute}: Long"))
+    asked = engine(replace(policy, schema=replace(parse_schema(SCHEMA), handle=other)))
+    assert outcomes(ask(asked)) == [("fr-oltim", False, Effect.FORBID, ())]
+    assert asked.stats.errors == 1
+
+
 def test_a_reason_that_is_no_rule_of_ours_denies() -> None:
     policy = load(rule("true"))
     asked = engine(replace(policy, rules={}))
