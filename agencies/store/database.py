@@ -157,3 +157,12 @@ def insert_new(connection: Connection, table: Table) -> Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_set(connection: Connection, table: Table, *columns: str) -> Insert:
+    """`INSERT .. ON CONFLICT DO UPDATE`: where the primary key is there, the named columns are set."""
+    new = (
+        postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    )  # the same words in both, and no common type
+    keys, fresh = [c.name for c in table.primary_key], {c: new.excluded[c] for c in columns}
+    return new.on_conflict_do_update(index_elements=keys, set_=fresh)

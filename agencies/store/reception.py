@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import update
@@ -15,7 +16,7 @@ from sqlalchemy import update
 from agencies.errors import PositionMoved
 from agencies.judging import Delivered, Judged, JudgedReceipt, Received
 from agencies.sealing import content_bytes
-from agencies.store.database import insert_new
+from agencies.store.database import insert_new, insert_or_set
 from agencies.store.search import text_row
 from agencies.store.tables import (
     alarms,
@@ -36,7 +37,8 @@ from schemas.capsules import capsule_digest
 from schemas.certificate import Head
 from schemas.envelope import HeadEntry
 from schemas.frames import Parcel
-from schemas.ids import AgencyId
+from schemas.ids import AgencyId, Digest
+from schemas.labels import Handling
 from schemas.seal import seal_digest
 
 log = logging.getLogger("entente.agencies.reception")
@@ -52,17 +54,33 @@ def store_all(
     after: Mapping[int, int],
 ) -> None:
     """Everything of a batch, and the position, in the caller's transaction."""
-    now = time.time_ns() // 1_000_000
-    rows = _Rows(domains, topic, now)
+    write_all(connection, rows_of(domains, topic, judged), topic, chain_heads, before, after)
+
+
+def rows_of(domains: Domains, topic: str, judged: Sequence[tuple[Delivered, Judged]]) -> "Rows":
+    """What a batch comes to, as rows."""
+    rows = Rows(domains, topic, time.time_ns() // 1_000_000)
     for message, outcome in judged:
         rows.add(message, outcome)
+    return rows
+
+
+def write_all(
+    connection: SqlConnection,
+    rows: "Rows",
+    topic: str,
+    chain_heads: Mapping[AgencyId, Head],
+    before: Mapping[int, int],
+    after: Mapping[int, int],
+) -> None:
+    """Write the rows, where the chains stand, and the position. Raises: `PositionMoved`."""
     rows.write(connection)
-    for lane, head in chain_heads.items():
-        fresh = {"lane": lane, "number": head.number, "digest": head.digest, "receipted": 0}
-        connection.execute(insert_new(connection, chains), fresh)
-        connection.execute(
-            update(chains).where(chains.c.lane == lane).values(number=head.number, digest=head.digest)
-        )
+    heads_now = [
+        {"lane": lane, "number": head.number, "digest": head.digest, "receipted": 0}
+        for lane, head in chain_heads.items()
+    ]
+    if heads_now:
+        connection.execute(insert_or_set(connection, chains, "number", "digest"), heads_now)
     for partition, offset in after.items():
         if offset == before[partition]:
             continue
@@ -79,12 +97,18 @@ def store_all(
             raise PositionMoved(f"position of '{topic}' is not {before[partition]} any more")
 
 
+@lru_cache(4096)
+def _handling(handling: Handling) -> str:
+    """As JSON; an agency's analysts set few labels, each of them often."""
+    return json.dumps({f: getattr(handling, f) for f in handling.__struct_fields__})
+
+
 def _storable(text: str | None) -> str | None:
     """A stranger's text without NUL, which PostgreSQL refuses: a row that cannot be kept would block the stream."""
     return None if text is None else text.replace("\0", "\ufffd")
 
 
-class _Rows:
+class Rows:
     """Rows by table, collected over a batch so that each table is written once."""
 
     def __init__(self, domains: Domains, topic: str, now: int) -> None:
@@ -100,9 +124,9 @@ class _Rows:
 
     def add(self, message: Delivered, outcome: Judged) -> None:
         if outcome.parcel is not None and (outcome.received or outcome.heads):
-            self._evidence(outcome.parcel, outcome.heads)
-        for received in outcome.received:
-            self._received(received, outcome.parcel)
+            seal_names = self._evidence(outcome.parcel, outcome.heads)
+            for received in outcome.received:
+                self._received(received, seal_names)
         for bad in outcome.bad:
             self._log["quarantine"].append(
                 {
@@ -126,8 +150,8 @@ class _Rows:
         for receipt in outcome.receipts:
             self._once["receipts"].append(_receipt_row(receipt, self._now))
 
-    def _evidence(self, parcel: Parcel, signed: Sequence[HeadEntry]) -> None:
-        """Each seal and capsule once, so that every delivery can be verified again in years."""
+    def _evidence(self, parcel: Parcel, signed: Sequence[HeadEntry]) -> list[Digest]:
+        """Each seal and capsule once, so that every delivery can be verified again in years. Returns seals' names."""
         names = [seal_digest(self._domains, data) for data in parcel.seals]
         self._once["seals"] += ({"digest": n, "bytes": d} for n, d in zip(names, parcel.seals, strict=True))
         self._once["capsules"] += (
@@ -143,9 +167,9 @@ class _Rows:
             }
             for h in signed
         )
+        return names
 
-    def _received(self, received: Received, parcel: Parcel | None) -> None:
-        assert parcel is not None
+    def _received(self, received: Received, seal_names: Sequence[Digest]) -> None:
         entry, opened = received.entry, received.opened
         manifest = opened.manifest
         key = {
@@ -179,9 +203,7 @@ class _Rows:
                     "portion": portion.name,
                     "tlp": portion.handling.tlp,
                     "retain_until": portion.handling.retain_until,
-                    "handling": json.dumps(
-                        {f: getattr(portion.handling, f) for f in portion.handling.__struct_fields__}
-                    ),
+                    "handling": _handling(portion.handling),
                     "officers": json.dumps(portion.officers),
                     "content": content,
                 }
@@ -196,10 +218,13 @@ class _Rows:
                 "received_at_ms": self._now,
                 "manifest_bytes": entry.manifest,
                 "path": entry.path,
-                "seal": seal_digest(self._domains, parcel.seals[entry.seal]),
+                "seal": seal_names[entry.seal],
                 "certificate": entry.certificate,
             }
         )
+
+    def __len__(self) -> int:
+        return sum(map(len, (*self._once.values(), *self._log.values())))
 
     def write(self, connection: SqlConnection) -> None:
         tables = {

@@ -20,18 +20,34 @@ _UNSPACED = re.compile(
 )
 _LONGEST = 200
 
+#: For `str.translate`: letters become small, and all but letters and digits a blank.
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+
+
+class _WithoutMarks(dict[int, int | None]):
+    """For `str.translate`: marks go, all else stays. It looks each character up once."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)).startswith("M") else code
+        return self[code]
+
+
+_without_marks = _WithoutMarks()
+
 
 def words(text: str) -> list[str]:
     """The words of a text, in order."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(c for c in plain if not unicodedata.category(c).startswith("M"))
-    return [word[:_LONGEST] for word in _WORD.findall(_UNSPACED.sub(r" \1 ", plain))]
+    if text.isascii():  # most of it: the same, in a tenth of the time
+        found = text.translate(_ASCII).split()
+    else:
+        plain = unicodedata.normalize("NFKD", text).casefold().translate(_without_marks)
+        found = _WORD.findall(_UNSPACED.sub(r" \1 ", plain))
+    return [word[:_LONGEST] for word in found]
 
 
 def indexed(content: object) -> str:
     """What is indexed of a portion's content (as JSON has it): every text and number, files apart, in words."""
-    found = " ".join(" ".join(words(text)) for text in _texts(content))
-    return found[:MAX_TEXT]
+    return " ".join(words(" ".join(_texts(content))))[:MAX_TEXT]
 
 
 def indexed_json(content: str) -> str:

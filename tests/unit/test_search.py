@@ -1,9 +1,10 @@
 """Full-text search: one language of queries, the same hits on both databases."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert
 
@@ -125,6 +126,24 @@ def test_words_are_letters_and_digits_and_stay_so(text: str) -> None:
     found = words(text)
     assert all(word.isalnum() for word in found)
     assert words(" ".join(found)) == found
+
+
+def plainly(text: str) -> list[str]:
+    """The rule for words, as it is said."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = "".join(c for c in plain if not unicodedata.category(c).startswith("M"))
+    spaced = "".join(f" {c} " if "CJK UNIFIED" in unicodedata.name(c, "") else c for c in plain)
+    return "".join(c if c.isalnum() else " " for c in spaced).split()
+
+
+@given(
+    st.text(st.characters(max_codepoint=0x24F) | st.sampled_from("\u0301\u0308ß\u0130\u017f東京_\x00\x1f"))
+)
+@example("".join(map(chr, range(128))))
+@example("The boats' ENGINES_2 are, in Osnabrück, n°7: 50 000 €; Hải Phòng; ﬁne Straße; 東京x")
+def test_words_are_the_same_by_whichever_way_they_are_found(text: str) -> None:
+    assert words(text) == plainly(text)
+    assert indexed({"a": text, "b": ["Two", text]}).split() == [*plainly(text), "two", *plainly(text)]
 
 
 def test_only_texts_and_numbers_are_indexed() -> None:
