@@ -18,6 +18,7 @@ from schemas.ids import AgencyId
 _ALG, _ENC, _SIGN = "ECDH-ES+A256KW", "A256GCM", "Ed25519"
 _jwe_registry = jwe.JWERegistry(algorithms=[_ALG, _ENC])
 _jws_registry = jws.JWSRegistry(algorithms=[_SIGN])
+_jws_registry.max_payload_length = 4_000_000  # it would refuse a record for 200
 
 
 class Jose:

@@ -31,6 +31,7 @@ from tests.bench.members import NOW_MS
 
 CONTENT = 1024
 RECIPIENTS = 12
+"""What goals are set for."""
 
 _SEEN_AT = datetime.fromtimestamp(NOW_MS // 1000 - 86_400, UTC)
 _TEXT = "Consignment observed at dusk, hulls unmarked, engines crated, cash paid in two parts. " * 40
@@ -75,9 +76,9 @@ def _handling(*, persons: bool) -> Handling:
     )
 
 
-def record(directory: Directory, originator: AgencyId) -> Draft:
-    """A `boat_supply` record for all law-enforcement partners, every portion of it."""
-    routing = Routing(ordered(partners(directory, originator)), (), ())
+def record(directory: Directory, originator: AgencyId, recipients: int | None = None) -> Draft:
+    """A `boat_supply` record for the first so many law-enforcement partners, or for all; every portion of it."""
+    routing = Routing(ordered(partners(directory, originator)[:recipients]), (), ())
     portions = []
     for name, make in (
         (PortionName.BASE, _base),

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import cycle
 from pathlib import Path
 
 from agencies.judging import Judge
@@ -32,6 +33,7 @@ _PARTNER = """  - id: {id}
     exposed_states: []
 """
 _STATES = ("DE", "NL", "BE", "ES", "PL", "AT", "GR", "PT", "SE", "DK")
+_SHIPPED_PARTNERS = 2  # of the originator, in `g7-small`
 
 
 def shipped(name: str) -> ArrangementSource:
@@ -44,16 +46,16 @@ def small() -> ArrangementSource:
     return shipped("g7-small")
 
 
-def wide(folder: Path) -> ArrangementSource:
-    """`g7-small` and ten more police agencies: an originator has twelve law-enforcement partners."""
+def wide(folder: Path, partners: int) -> ArrangementSource:
+    """`g7-small` and more police agencies, so that an originator has as many law-enforcement partners."""
     for path in sorted((SHIPPED / "g7-small").rglob("*")):
         if path.suffix in {".yaml", ".cedar", ".cedarschema"}:
             copy = folder / path.relative_to(SHIPPED / "g7-small")
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(path.read_text())
     more = "".join(
-        _PARTNER.format(id=f"{state.lower()}-police", number=i, state=state)
-        for i, state in enumerate(_STATES, 1)
+        _PARTNER.format(id=f"{state.lower()}-police{i}", number=i, state=state)
+        for i, state in zip(range(1, partners - _SHIPPED_PARTNERS + 1), cycle(_STATES), strict=False)
     )
     text = (folder / DIRECTORY_FILE).read_text()
     (folder / DIRECTORY_FILE).write_text(text.replace("\nagencies:\n", f"\nagencies:\n{more}", 1))

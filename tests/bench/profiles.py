@@ -21,7 +21,7 @@ from schemas.entropy import SystemEntropy
 from tests.bench.crypto import Way
 from tests.bench.material import message
 from tests.bench.members import Members, commit
-from tests.bench.rulings import Question, questions
+from tests.bench.rulings import Question, planned_questions
 
 _TOP = 14
 _PLANNED = 300
@@ -38,6 +38,14 @@ class Row:
     calls: float
     own_us: float
     all_us: float
+
+    def as_json(self) -> dict[str, str | float]:
+        return {
+            "function": self.function,
+            "calls": round(self.calls, 2),
+            "own_us": round(self.own_us, 2),
+            "all_us": round(self.all_us, 2),
+        }
 
 
 class _Stages:
@@ -89,7 +97,7 @@ def run_profiles(members: Members, planned: Members, rounds: int) -> dict[str, S
         mine = [value for agency, value in outputs.deliver if agency == way.recipients[0]]
         stages.run("opening", partial(way.open, mine))
     found: dict[str, Sequence[Row]] = {stage: stages.rows(stage, way.window) for stage in stages}
-    asked, rulings = list(questions(planned, _PLANNED)), _Stages()
+    asked, rulings = list(planned_questions(planned.directory, _PLANNED)), _Stages()
     for _ in range(min(rounds, 4)):
         engine = make_version(planned.arrangement).engine
         rulings.run("rulings", partial(_ask, engine, asked))

@@ -1,16 +1,19 @@
 """The figures as tables for a terminal of 100 columns."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.crypto import GOALS, Crypto
-from tests.bench.material import RECIPIENTS
 from tests.bench.profiles import Row
 from tests.bench.rulings import Rulings
+from tests.bench.running import QUANTILES
 from tests.bench.step import PARTS, WAYS, Load
+from tests.bench.stored import GOAL, Stored
 
+LATENCIES = tuple(f"p{q * 100:g}" for q in QUANTILES)
 _MEANING = {
     "step": "the real step",
     "same": "send_batch, the step's messages",
@@ -19,32 +22,40 @@ _MEANING = {
 }
 
 
-def show_crypto(console: Console, found: Crypto) -> None:
-    table = Table(
-        title=f"A record for {RECIPIENTS} recipients, 3 portions of 1 KiB: us of processor, min (median)"
-    )
-    for column in ("", "Entente", "joserfc", "ratio", "goal", ""):
+def show_crypto(console: Console, found: Sequence[Crypto]) -> None:
+    table = Table(title="A record of 3 portions of 1 KiB: us of processor, min (median)")
+    for column in ("recipients", "", "Entente", "joserfc", "ratio", "goal", ""):
         table.add_column(column, justify="left" if not column else "right")
-    for name, goal in GOALS.items():
-        ours, jose = found.ours[name], found.jose[name]
-        low, median = found.ratios(name)
-        table.add_row(
-            name,
-            f"{ours.low:,.0f} ({ours.median:,.0f})",
-            f"{jose.low:,.0f} ({jose.median:,.0f})",
-            f"{low:.1f} ({median:.1f})",
-            f"{goal:.0f}",
-            "met" if low >= goal else "missed",
-        )
+    for one in found:
+        for name, goal in GOALS.items():
+            ours, jose = one.ours[name], one.jose[name]
+            low, median = one.ratios(name)
+            table.add_row(
+                f"{one.recipients}",
+                name,
+                f"{ours.low:,.0f} ({ours.median:,.0f})",
+                f"{jose.low:,.0f} ({jose.median:,.0f})",
+                f"{low:.1f} ({median:.1f})",
+                f"{goal:.0f}" if one.bound else "",
+                ("met" if low >= goal else "missed") if one.bound else "",
+            )
+        table.add_section()
     console.print(table)
-    console.print(
-        f"Windows of {found.window} records ({found.parcel_bytes / 1000:,.0f} kB, what a parcel takes). "
-        f"A window's seal: {found.seal.low:,.0f} us, so {found.seal.low / found.window:.0f} us a record.\n"
-        f"Bytes a record: {found.parcel_bytes // found.window:,} here, {found.jose_bytes:,} with JOSE. "
-        f"New keys of a pair, once a day: {found.pair_close.low:,.0f} us to make, "
-        f"{found.pair_open.low:,.0f} us to open.\n",
-        highlight=False,
-    )
+    for one in found:
+        pairs = (
+            f" New keys of a pair, once a day: {one.pair_close.low:,.0f} us to make, "
+            f"{one.pair_open.low:,.0f} us to open."
+            if one.bound
+            else ""
+        )
+        console.print(
+            f"{one.recipients} recipients: windows of {one.window} records, {one.parcel_bytes / 1000:,.0f} kB; its "
+            f"seal {one.seal.low:,.0f} us, so {one.seal.low / one.window:.0f} us a record. Bytes a record: "
+            f"{one.parcel_bytes // one.window:,} here, {one.jose_bytes:,} with JOSE; as delivered to one recipient "
+            f"{one.delivered_bytes // one.window:,}.{pairs}",
+            highlight=False,
+        )
+    console.print()
 
 
 def show_loads(console: Console, loads: Sequence[Load]) -> None:
@@ -99,3 +110,68 @@ def show_profiles(console: Console, profiles: Mapping[str, Sequence[Row]]) -> No
         for row in rows:
             table.add_row(row.function, f"{row.calls:.1f}", f"{row.own_us:.1f}", f"{row.all_us:.1f}")
         console.print(table, markup=False)
+
+
+def show_stored(console: Console, found: Sequence[Stored]) -> None:
+    table = Table(title="Into SQL: rows a second, best (median)")
+    for column in ("", "inbox", "the same rows, bare", "inbox / bare", "goal", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    for one in found:
+        best, median = one.ratio()
+        table.add_row(
+            one.database,
+            *(f"{1e6 / t.low:,.0f} ({1e6 / t.median:,.0f})" for t in (one.inbox, one.bare)),
+            f"{best:.2f} ({median:.2f})",
+            f"{GOAL}",
+            "met" if best >= GOAL else "missed",
+        )
+    console.print(table)
+    console.print(
+        f"{found[0].rows} rows of {found[0].deliveries} deliveries a round.\n",
+        highlight=False,
+    )
+
+
+def show_running(console: Console, found: Mapping[str, Any]) -> None:
+    full, half = found["full"], found["half"]
+    table = Table(title="A federation of 5 agencies, from sealed to stored")
+    for column in ("", "records/s", "deliveries", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, one, rate in (
+        ("as fast as it goes", full, full["records_per_s"]),
+        ("at half of that", half, half["records_per_s_wanted"]),
+    ):
+        cells = (f"{one['latency_ms'][q]:,}" if q in one["latency_ms"] else "too few" for q in LATENCIES)
+        table.add_row(name, f"{rate:,.1f}", f"{one['deliveries']:,}", *cells)
+    console.print(table)
+    console.print(
+        "Memory at most, MB: "
+        + ", ".join(f"{name} {mb:,.0f}" for name, mb in found["memory_mb"].items())
+        + "\n",
+        highlight=False,
+    )
+
+
+def show_scale(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(title="A decision as a federation grows: us of processor, min (median)")
+    for column in (
+        "agencies",
+        "rules",
+        "same label",
+        "label no rule tells apart",
+        "miss",
+        "misses",
+        "asked",
+        "load s",
+    ):
+        table.add_column(column, justify="right")
+    for cell in found:
+        us = cell["us"]
+        cells = (
+            f"{us[how]['min_us']:,.1f} ({us[how]['median_us']:,.1f})" if how in us else "not reached"
+            for how in ("ruling_hit", "key_hit", "miss")
+        )
+        misses = us.get("miss", {}).get("count", 0)
+        row = (*cells, f"{misses}", f"{cell['asked_a_miss'] or 0:.0f}", f"{cell['load_s']:.1f}")
+        table.add_row(f"{cell['agencies']:,}", f"{cell['rules']:,}", *row)
+    console.print(table)

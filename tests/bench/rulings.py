@@ -11,6 +11,7 @@ from broker.versions import make_version
 from deploy.stage.work import shares
 from schemas.clock import ManualClock
 from schemas.codes import Kind, PortionName
+from schemas.directory import Directory
 from schemas.entropy import SystemEntropy
 from schemas.gate import Surroundings, surroundings
 from schemas.ids import AgencyId
@@ -66,12 +67,12 @@ class Question:
         )
 
 
-def questions(members: Members, records: int) -> Iterator[Question]:
+def planned_questions(directory: Directory, records: int) -> Iterator[Question]:
     """Every portion of the demo's planned records, in the order in which they come."""
-    counts = shares(members.directory, records)
+    counts = shares(directory, records)
     for at in range(max(counts.values())):
         for agency in (a for a, share in counts.items() if at < share):
-            draft = planned_draft(agency, members.directory, 1, at, ManualClock(NOW_MS), SystemEntropy())
+            draft = planned_draft(agency, directory, 1, at, ManualClock(NOW_MS), SystemEntropy())
             whole = surroundings(
                 (bears_persons(draft.kind, p.name), p.label.handling) for p in draft.portions
             )
@@ -85,7 +86,7 @@ def run_rulings(members: Members, counts: tuple[int, ...]) -> Rulings:
     for records in counts:
         engine = make_version(members.arrangement).engine
         seen: set[Question] = set()
-        for question in questions(members, records):
+        for question in planned_questions(members.directory, records):
             before = engine.stats.misses
             begun = time.process_time_ns()
             question.ask(engine)
