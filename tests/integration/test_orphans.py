@@ -116,7 +116,7 @@ async def test_sigkill_leaves_nothing(tmp_path: Path, isolate: bool) -> None:
 async def test_asked_to_end(tmp_path: Path, number: signal.Signals, options: list[str]) -> None:
     demo = Demo(tmp_path / "run", "--records", "500", "--rate", "20", *options)
     try:
-        services = await demo.in_the_middle(3)
+        services = await demo.in_the_middle(4 if options else 3)  # kept, it has an API
         everything = descendants(demo.process.pid)
         if options:
             await until(lambda: "Ctrl-C stops it" in demo.log.read_text(), "the run is over and kept")

@@ -36,6 +36,9 @@ class Idle:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    async def watch(self, _: object) -> None:
+        await self.run()
+
 
 async def test_a_stop_that_got_lost_while_a_restored_copy_was_found_ends_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
