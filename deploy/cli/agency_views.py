@@ -113,7 +113,9 @@ def show_decisions(console: Console, found: dict[str, Any]) -> None:
 
 
 def _table(console: Console, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*head, box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
+    for name in head:  # an id is there to be copied
+        table.add_column(name, no_wrap=name == "record", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     if table.row_count:
