@@ -26,8 +26,8 @@ from schemas.topics import FEDERATION, arrangement_topic
 from schemas.verdicts import Refused
 from tests.integration.live import NCA, OLTIM, PDS, XA, Live, assert_exact, more, until, writing
 
-RECORDS = 50  # of each agency
-PACE = 8.0
+RECORDS = 60  # of each agency
+PACE = 2.0  # slow, so that the change falls into the middle on a slow machine, too
 
 
 @pytest_asyncio.fixture

@@ -33,6 +33,7 @@ def secrets_of(live: Live, agency: AgencyId) -> dict[str, bytes]:
     own = live.ceremony.agency(agency)
     return {
         "signing": (own / "keys" / "signing.key").read_bytes(),
+        "token": (own / "keys" / "token.key").read_bytes(),
         "opening": (own / "keys" / "opening.key").read_bytes(),
         "identity": (own / "offline" / "identity.key").read_bytes(),
         "tls": (own / "keys" / "tls.pem").read_bytes(),
@@ -63,7 +64,7 @@ async def test_each_folder_holds_its_own_keys_only(live: Live) -> None:
     assert names(live.broker_tls) == {"ca.pem", "tls.pem", "signing.key"}
     for agency in live.agencies:
         own = live.ceremony.agency(agency)
-        assert names(own / "keys") == {"ca.pem", "tls.pem", "signing.key", "opening.key"}
+        assert names(own / "keys") == {"ca.pem", "tls.pem", "signing.key", "opening.key", "token.key"}
         assert names(own / "offline") == {"identity.key"}
     everybody: dict[str, Path] = {a: live.ceremony.agency(a) for a in live.agencies}
     everybody["broker"] = live.ceremony.broker
