@@ -68,8 +68,13 @@ async def test_each_folder_holds_its_own_keys_only(live: Live) -> None:
         assert names(own / "offline") == {"identity.key"}
     everybody: dict[str, Path] = {a: live.ceremony.agency(a) for a in live.agencies}
     everybody["broker"] = live.ceremony.broker
-    for service in ("federation", "auditor"):
-        assert names(live.ceremony.tls(service)) == {"ca.pem", "tls.pem"}
+    own_keys = {
+        "federation": {"ca.pem", "tls.pem"},
+        "auditor": {"ca.pem", "tls.pem", "token.key"},
+        "operator": {"token.key"},
+    }
+    for service, files_there in own_keys.items():
+        assert names(live.ceremony.tls(service)) == files_there
         everybody[service] = live.ceremony.tls(service)
     for owner in live.agencies:
         for name, secret in secrets_of(live, owner).items():
