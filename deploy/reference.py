@@ -16,12 +16,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agencies.settings import HostSettings
+from broker.api.settings import ApiSettings
 from broker.settings import BrokerSettings
 from schemas.model import Settings
 
 #: What reads settings: how it is started, what it is, and the class.
 PROCESSES: Final[tuple[tuple[str, str, type[Settings]], ...]] = (
     ("python -m broker SETTINGS.json", "The broker: one worker of one shard", BrokerSettings),
+    ("python -m broker.api SETTINGS.json", "The broker API, with its projection", ApiSettings),
     ("python -m agencies SETTINGS.json", "A node host: one or more nodes", HostSettings),
 )
 

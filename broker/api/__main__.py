@@ -9,7 +9,6 @@ not to be believed.
 
 import asyncio
 import logging
-import signal
 import socket
 import ssl
 import sys
@@ -31,6 +30,7 @@ from broker.kafka import Connection, up
 from broker.projection import Database, Projection
 from broker.projection.follower import Follower
 from schemas.arrangement import ArrangementError
+from schemas.environment import OverFile
 from schemas.http.asgi import App
 from schemas.http.callers import Callers
 from schemas.http.keysets import KeySource
@@ -38,6 +38,7 @@ from schemas.http.tokens import Issuer, broker_audience
 from schemas.ids import Digest
 from schemas.logs import set_up_logging
 from schemas.model import BadSettings, parse_settings
+from schemas.stopping import when_asked_to_end
 from schemas.topics import arrangement_topic
 from schemas.transport import client_context, renewed
 
@@ -48,7 +49,7 @@ _GRACE_S = 3
 
 async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
     """Serve until SIGTERM or SIGINT, or until a follower fails: then the process ends with its error."""
-    async with Database(settings.store) as database:
+    async with Database(settings.broker_store_url.get_secret_value()) as database:
         await _serve(settings, tls, database)
 
 
@@ -92,8 +93,7 @@ async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database)
     ]
     serving = asyncio.create_task(server.serve(sockets=[place]))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+    when_asked_to_end(lambda: loop.call_soon_threadsafe(server.stop))
     tasks = [serving, *followers]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -169,13 +169,16 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m broker.api SETTINGS.json", file=sys.stderr)
         return 2
-    set_up_logging()
+    when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(ApiSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
         tls = client_context(settings.keys)
     except (OSError, BadSettings) as error:
         print(error, file=sys.stderr)
         return 2
+    set_up_logging(settings.log, settings.log_level)
+    for name in OverFile(ApiSettings).strangers():
+        log.info("'%s' is no setting of this process", name)
     try:
         asyncio.run(serve(settings, tls))
     except BrokerError as error:

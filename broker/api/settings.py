@@ -3,18 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Base64UrlBytes, Field, model_validator
+from pydantic import Base64UrlBytes, Field, SecretStr, model_validator
 
 from schemas.http.oidc import Provider
 from schemas.http.tokens import ApiRole
-from schemas.model import Model
+from schemas.model import Settings, SettingsPart
 
 
-class TokenIssuer(Model):
+class TokenIssuer(SettingsPart):
     """Whoever issues tokens of a role that belongs to no agency; its public key as raw base64url."""
 
     role: ApiRole
+    """Auditor or operator."""
     key: Annotated[Base64UrlBytes, Field(min_length=32, max_length=32)]
+    """Its Ed25519 public key, raw, in base64url."""
 
     @model_validator(mode="after")
     def _of_no_agency(self) -> Self:
@@ -23,42 +25,55 @@ class TokenIssuer(Model):
         return self
 
 
-class Rates(Model):
+class Rates(SettingsPart):
     """Requests: `burst` at once and `a_second` after that, for each address and for each caller."""
 
     a_second: Annotated[float, Field(gt=0, le=100_000)]
+    """So many a second."""
     burst: Annotated[int, Field(gt=0, le=1_000_000)]
+    """And so many at once."""
 
 
-class ServerTls(Model):
+class ServerTls(SettingsPart):
     """Certificate with its chain, and key, as PEM files."""
 
     certificate: Path
+    """PEM file of the certificate with its chain."""
     key: Path
+    """PEM file of its key."""
 
 
-class ApiSettings(Model):
+class ApiSettings(Settings):
     """Where the API listens, whom it believes, where the cluster is."""
 
     bootstrap: Annotated[str, Field(pattern=r"^[^,:]+:\d+(,[^,:]+:\d+)*$")]
+    """The cluster's servers, as `host:port`, with commas between them."""
     keys: Path
     """Folder with `ca.pem` and `tls.pem`: the broker's identity on the cluster. No key that signs is read."""
     genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of the arrangement's first version: the only root of trust."""
     prefix: str = ""
-    store: str
-    """URL of the projection's database, as SQLAlchemy writes it: SQLite or PostgreSQL."""
+    """What the names of all topics begin with, on a cluster that is shared."""
+    broker_store_url: SecretStr
+    """URL of the projection's database, as SQLAlchemy writes it: SQLite or PostgreSQL. It may hold a password."""
     host: str = "127.0.0.1"
+    """Where it listens."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """0: one that is free; it is printed."""
     tls: ServerTls | None = None
     """None only on this host itself, or behind a proxy that speaks TLS (`behind_proxy`)."""
     behind_proxy: bool = False
+    """A proxy before it speaks TLS and says who calls."""
     issuers: dict[str, TokenIssuer] = Field(default_factory=dict)
     """By the name that stands in their tokens; auditors and operators."""
     providers: tuple[Provider, ...] = ()
+    """OpenID Connect providers whose tokens are believed, too."""
     most_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
+    """The largest body of a request, in bytes."""
     address_rate: Rates = Rates(a_second=100, burst=400)
+    """For each address."""
     caller_rate: Rates = Rates(a_second=50, burst=200)
+    """For each caller."""
     most_streams: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Event streams open at once, of all callers."""
     most_lag: Annotated[int, Field(ge=0)] = 1000

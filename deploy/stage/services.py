@@ -209,7 +209,7 @@ class Services:
             {
                 "keys": keys,
                 "issuers": issuers,
-                "store": self.run.projection,
+                "broker_store_url": self.run.projection,
                 "port": self._ports[BROKER_API],
             },
         )

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from schemas.http.tokens import AHEAD_S, ApiRole, BadToken, Caller, TokenFault, from_base64, once, pieces
 from schemas.ids import AGENCY_PATTERN, AgencyId
-from schemas.model import Model
+from schemas.model import SettingsPart
 
 MAX_TOKEN: Final = 8192
 
@@ -48,28 +48,34 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
-class Provider(Model):
+class Provider(SettingsPart):
     """An OpenID Connect provider as the settings of a service name it."""
 
     issuer: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=_MAX_TEXT)]
     """As its tokens say it, letter by letter; https, but for one on this host."""
     audience: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
+    """Whom its tokens must be for: this service, as the provider knows it."""
     jwks: Path | None = None
     """A file with its keys (RFC 7517 5); None: they are found by discovery."""
     algorithms: Annotated[tuple[SignatureAlgorithm, ...], Field(min_length=1)] = (
         SignatureAlgorithm.RS256,
         SignatureAlgorithm.ES256,
     )
+    """By which its tokens may be signed, whatever they say of themselves."""
     types: Annotated[tuple[str, ...], Field(min_length=1)] = ("at+jwt", "JWT")
+    """What the header's `typ` may be."""
     subject_claim: str = "sub"
+    """The claim that says who calls."""
     role_claim: str = "roles"
     """A dot goes into an object: `realm_access.roles`."""
     roles: Annotated[dict[str, ApiRole], Field(min_length=1)]
     """Value of that claim -> role; the first one here that a token has is the caller's."""
     agency_claim: str | None = None
+    """The claim that says whose officer or coordinator it is."""
     agencies: dict[str, _Agency] = Field(default_factory=dict)
     """Value of that claim -> agency, for officers and coordinators."""
     max_life_s: Annotated[int, Field(gt=0, le=86_400)] = 3600
+    """How long a token may be good for, in seconds."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

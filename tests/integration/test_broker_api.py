@@ -64,7 +64,7 @@ async def start(live: Live, name: str = "broker-api", **more: object) -> Api:
     """An API process that listens; everybody's issuer keys are settings."""
     settings: Mapping[str, object] = {
         "keys": str(live.broker_tls),
-        "store": f"sqlite:///{live.folder / 'projection.db'}",
+        "broker_store_url": f"sqlite:///{live.folder / 'projection.db'}",
         "issuers": {
             "auditors": {"role": "auditor", "key": to_base64(public_key(AUDITOR_SEED)) + "="},
             "operators": {"role": "operator", "key": to_base64(public_key(OPERATOR_SEED)) + "="},
@@ -274,6 +274,8 @@ async def _provider(key: ECKey) -> AsyncIterator[str]:
     "wrong", [{"tls": {"certificate": "/nonexistent", "key": "/nonexistent"}}, {"port": -1}]
 )
 async def test_settings_that_cannot_be_used_end_it(live: Live, wrong: dict[str, object]) -> None:
-    settings = live.settings("wrong", {"keys": str(live.broker_tls), "store": "sqlite://", **wrong})
+    settings = live.settings(
+        "wrong", {"keys": str(live.broker_tls), "broker_store_url": "sqlite://", **wrong}
+    )
     child = live.start("wrong", "broker.api", settings)
     assert await child.wait(90) == 2

@@ -12,7 +12,7 @@ GOOD: dict[str, Any] = {
     "bootstrap": "127.0.0.1:9092",
     "keys": "/k",
     "genesis": "0" * 64,
-    "store": "sqlite://",
+    "broker_store_url": "sqlite://",
 }
 KEY = to_base64(bytes(32)) + "="
 
