@@ -17,6 +17,7 @@ from deploy.ceremony import Ceremony, read_ceremony
 from deploy.kafka.cluster import Cluster
 from deploy.stage.evidence import read_ledger
 from deploy.stage.run import Run
+from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import Parcel, pack_parcel, parse_parcel
 from schemas.ledger import LeafEntry, Quarantined, entry_bytes, leaf_bytes
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic
@@ -85,6 +86,11 @@ async def test_the_audit_of_a_run_that_is_over(finished: Path) -> None:
     assert sum(lane["leaves"] for lane in first) > RECORDS
 
 
+def _delivers(value: bytes) -> bool:
+    entries = map(parse_deliver_entry, parse_parcel(value).entries)
+    return any(isinstance(entry, DeliveryEntry) for entry in entries)
+
+
 class Forger:
     """A copy of a run whose cluster is up again, and the rights of its administrator."""
 
@@ -119,9 +125,9 @@ class Forger:
     async def repeated_delivery(self) -> None:
         """A delivery that was made twice."""
         topic = deliver_topic(PDS, self.prefix)
-        [first, *_] = await read_topic(self.bootstrap, self.tls, topic)
-        assert parse_parcel(first.value).entries
-        await self.write(topic, first.value)
+        found = await read_topic(self.bootstrap, self.tls, topic)
+        first = next(m.value for m in found if _delivers(m.value))  # a round alone delivers nothing
+        await self.write(topic, first)
 
 
 @pytest.mark.parametrize(
