@@ -113,6 +113,7 @@ class Commits:
                 self._flight = None
         before = {f.lane: self._lanes[f.lane].state.ledger.size for f in step.folds}
         self._index.store([(f.lane, before[f.lane], f.state.ledger.size, f.index) for f in step.folds])
+        log.debug("committed: %d messages of %d lanes", len(step.records), len(step.folds))
         for folded in step.folds:
             apply(self._lanes[folded.lane], folded)
             for alarm in folded.alarms:
