@@ -174,9 +174,11 @@ def restrictions(draw: st.DrawFn) -> tuple[tuple[Reader, Held, Directory], tuple
             held = reader.employment.clearance
             smaller = held.model_copy(update={"tlp": Tlp.CLEAR})
             without = held.model_copy(update={"handling_codes": frozenset(), "special": frozenset()})
-            until = Interval(
-                start=reader.employment.during.start, end=datetime.fromtimestamp(NOW_MS / 1000, UTC)
-            )
+            start, now = reader.employment.during.start, datetime.fromtimestamp(NOW_MS / 1000, UTC)
+            ended = [
+                replace(reader.employment, during=Interval(start=start, end=now))
+                for _ in range(start is None or start < now)
+            ]
             less = draw(
                 st.sampled_from(
                     [
@@ -184,10 +186,8 @@ def restrictions(draw: st.DrawFn) -> tuple[tuple[Reader, Held, Directory], tuple
                         replace(reader.employment, clearance=None),
                         replace(reader.employment, clearance=smaller),
                         replace(reader.employment, clearance=without),
-                        replace(reader.employment, during=until),
+                        *ended,
                     ]
-                    if until.start is None or until.start < until.end  # type: ignore[operator]
-                    else [None]
                 )
             )
         after_reader = replace(reader, employment=less)
