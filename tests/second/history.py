@@ -223,7 +223,7 @@ def successor(data: bytes, before: Version) -> Version:
         raise Refusal("changes_members")
     if any(k["identity"] != old["keys"][a]["identity"] for a, k in body["keys"].items()):
         raise Refusal("changes_identities")
-    if body["directory"].get("lanes", {}) != old["directory"].get("lanes", {}):
+    if _shards(body) != _shards(old) and _beside_lanes(body) != _beside_lanes(old):
         raise Refusal("changes_lanes")
     statement = before.hashing.enc("arrangement_signature", version.digest)
     consenting = _signers(before, signatures, statement)
@@ -239,6 +239,18 @@ def successor(data: bytes, before: Version) -> Version:
             if retiring["signing"] not in followed or retiring["signing"] == keys["signing"]:
                 raise Refusal("retiring_follows_nothing")
     return version
+
+
+def _shards(body: dict[str, Any]) -> dict[str, int]:
+    """The shard of each lane."""
+    lanes = body["directory"].get("lanes", {})
+    return {agency: lanes.get(agency, 0) for agency in body["keys"]}
+
+
+def _beside_lanes(body: dict[str, Any]) -> dict[str, Any]:
+    """All that a version says but its place in the chain and its lanes."""
+    rest = {k: v for k, v in body.items() if k not in ("number", "predecessor", "directory")}
+    return rest | {k: v for k, v in body["directory"].items() if k != "lanes"}
 
 
 def _told(keys: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Reader:
     out: Outcome = field(default_factory=Outcome)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
+    forks: set[tuple[str, int, bytes]] = field(default_factory=set)
     messages: int = 0
 
     @cached_property
@@ -95,7 +96,9 @@ class Reader:
             else:
                 self._control(at, i, entry, parcel)
         for lane, run in runs.items():
-            self._lane(at, lane, run, heads.get(lane), parcel)
+            self._lane(at, lane, run, heads.pop(lane, None), parcel)
+        for lane, (head, fails) in heads.items():
+            self._told(at, lane, head, fails)
 
     def _bad(
         self,
@@ -200,6 +203,22 @@ class Reader:
             self.seen.add(placed.digest)
             self._open(at, placed, proven, parcel)
         self.chains[lane] = (head["number"], head["digest"])
+
+    def _told(self, at: int, lane: str, head: Frame, fails: str | None) -> None:
+        """A round's head."""
+        if fails is not None:
+            self._bad(at, None, fails, "head")
+            return
+        start = self.version.hashing.hash("chain_start", lane.encode(), self.agency.encode())
+        number, digest = self.chains.get(lane, (0, start))
+        fork = (lane, head["number"], head["digest"])
+        if head["number"] > number:
+            self.out.alarms.append("tail_dropped")
+            self.chains[lane] = (head["number"], head["digest"])
+        elif head["number"] == number and head["digest"] != digest and fork not in self.forks:
+            self.forks.add(fork)
+            self.out.alarms.append("fork")
+            self._bad(at, None, "bad_head", "head")
 
     def _open(self, at: int, placed: Placed, number: int | None, parcel: Frame) -> None:
         """Steps 6 to 18."""

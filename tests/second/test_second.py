@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.second.hashing import PREFIX, Hashing, tree_root
+from tests.second.checkpoint import verify_checkpoint
+from tests.second.hashing import PREFIX, Hashing, Refusal, tree_root
 from tests.second.history import Version, follow, genesis
 from tests.second.reader import OpeningKey, Reader
 from tests.second.tables import parse
@@ -68,7 +69,9 @@ def test_it_uses_none_of_the_code_that_it_checks() -> None:
                 assert not found.startswith("tests") or found.startswith(("tests.second", "tests.support"))
 
 
-@pytest.mark.parametrize("path", files("deliveries", "unopened", "certificates", "receipts"), ids=name)
+@pytest.mark.parametrize(
+    "path", files("deliveries", "unopened", "certificates", "rounds", "receipts"), ids=name
+)
 def test_a_delivery(path: Path) -> None:
     vector = load(path)
     version, keys = federation()
@@ -82,7 +85,7 @@ def test_a_delivery(path: Path) -> None:
     assert out.receipts == expects["receipts"]
     assert {lane: [n, d.hex()] for lane, (n, d) in reader.chains.items()} == expects["chains"]
     fails = vector.get("class")
-    assert out.classes == ([fails] if fails not in (None, "chain") else [])
+    assert set(out.classes) == ({fails} if fails not in (None, "chain") else set())
 
 
 @pytest.mark.parametrize("path", files("submissions", "refused"), ids=name)
@@ -123,6 +126,17 @@ def test_a_history(path: Path) -> None:
         for version, clock in held
     ] == vector["expects"]["standings"]
     assert found[len(held) :] == ([vector["class"]] if "class" in vector else [])
+
+
+@pytest.mark.parametrize("path", files("checkpoints"), ids=name)
+def test_a_checkpoint(path: Path) -> None:
+    vector = load(path)
+    entry = b64decode(vector["entry"])
+    try:
+        found = verify_checkpoint(entry, vector["agency"], federation()[0])
+    except Refusal as refusal:
+        found = {"refused": refusal.reason}
+    assert found == vector["expects"]
 
 
 @pytest.mark.parametrize("path", files("ledgers"), ids=name)

@@ -7,13 +7,14 @@ from typing import get_args
 
 import pytest
 
+from schemas.checkpoint import BadNote
 from schemas.frames import parse_parcel
 from schemas.ids import Digest
 from schemas.ledger import Leaf, LeafEntry, ledger_leaf_hash, parse_leaf, parse_ledger_entry
 from schemas.merkle import EMPTY_FRONTIER
 from schemas.verdicts import Refused, Unopened
 from tests.vectors.keys import FOLDER, read_keys
-from tests.vectors.outcome import Message, Outcome, admitted, believed, history, opened
+from tests.vectors.outcome import Message, Outcome, admitted, believed, checkpointed, history, opened
 from tests.vectors.scenes import GB, Fails
 
 
@@ -37,7 +38,9 @@ def test_a_submission_comes_to_its_ledger(path: Path, at_once: bool) -> None:
     assert admitted(read_keys(), vector["agency"], messages, at_once) == vector["expects"]
 
 
-@pytest.mark.parametrize("path", _files("deliveries", "unopened", "certificates", "receipts"), ids=_name)
+@pytest.mark.parametrize(
+    "path", _files("deliveries", "unopened", "certificates", "rounds", "receipts"), ids=_name
+)
 def test_a_delivery_comes_to_its_rows(path: Path) -> None:
     vector, messages = _read(path)
     assert opened(read_keys(), vector["agency"], messages) == vector["expects"]
@@ -88,6 +91,14 @@ def test_a_history_of_the_arrangement_comes_to_its_standings(path: Path) -> None
     assert [bad["message"] for bad in expects["refused"]] == ([last] if "class" in vector else [])
 
 
+@pytest.mark.parametrize("path", _files("checkpoints"), ids=_name)
+def test_a_checkpoint_is_believed_or_refused_for_its_reason(path: Path) -> None:
+    vector = json.loads(path.read_text(encoding="utf-8"))
+    expects = checkpointed(read_keys(), b64decode(vector["entry"]))
+    assert expects == vector["expects"]
+    assert expects.get("refused") == vector.get("reason")
+
+
 def test_a_ledger_comes_to_its_leaves_and_root() -> None:
     vector = json.loads((FOLDER / "ledgers" / "every_leaf.json").read_text(encoding="utf-8"))
     tree, found, domains = EMPTY_FRONTIER, [], read_keys().domains
@@ -107,6 +118,8 @@ def test_a_ledger_comes_to_its_leaves_and_root() -> None:
 def test_every_reason_has_a_vector() -> None:
     assert {p.stem for p in _files("refused")} == {str(reason) for reason in Refused}
     assert {p.stem for p in _files("unopened")} == {str(reason) for reason in Unopened}
+    notes = [json.loads(p.read_text(encoding="utf-8")) for p in _files("checkpoints")]
+    assert {note["reason"] for note in notes if "reason" in note} == {str(reason) for reason in BadNote}
 
 
 def test_a_bad_message_leaves_the_lane_open_for_a_good_one() -> None:

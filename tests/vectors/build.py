@@ -11,10 +11,10 @@ from typing import Any
 
 from tests.support import federation
 from tests.support.members import Members, members
-from tests.vectors import certificates, receipts, versions
+from tests.vectors import certificates, checkpoints, receipts, rounds, versions
 from tests.vectors.keys import FILE, FOLDER, read_keys, write_keys
 from tests.vectors.ledgers import every_leaf
-from tests.vectors.outcome import Outcome, admitted, believed, opened
+from tests.vectors.outcome import Outcome, admitted, believed, checkpointed, opened
 from tests.vectors.refused import REFUSED, good_submissions
 from tests.vectors.refused import fails as fails_admission
 from tests.vectors.scenes import Fails, Scene
@@ -27,6 +27,8 @@ _FOLDERS = (
     "submissions",
     "deliveries",
     "certificates",
+    "rounds",
+    "checkpoints",
     "receipts",
     "arrangement",
     "ledgers",
@@ -57,6 +59,8 @@ def build() -> None:
         outcome = _quarantined(fixed, f"unopened/{unopened}", scene, unopened)
         _scene("unopened", unopened, scene, outcome, unopened, fails_opening(unopened))
     _chains(fixed)
+    _rounds(fixed)
+    _checkpoints(fixed)
     _receipts(fixed)
     _histories()
     parcels, expects = every_leaf(fixed)
@@ -83,6 +87,25 @@ def _chains(m: Members) -> None:
         _scene("certificates", name, scene, outcome, None, scene.fails)
 
 
+def _rounds(m: Members) -> None:
+    for name, make in (rounds.GOOD | rounds.BAD).items():
+        scene = make(m)
+        outcome = opened(m, scene.agency, scene.messages)
+        if bool(outcome["quarantine"]) != (scene.fails is Fails.HEAD):
+            raise SystemExit(f"rounds/{name}: the quarantine is {outcome['quarantine']}")
+        _scene("rounds", name, scene, outcome, None, scene.fails)
+
+
+def _checkpoints(m: Members) -> None:
+    for name, (reason, about, entry) in checkpoints.every(m).items():
+        expects = checkpointed(m, entry)
+        if expects.get("refused") != reason:
+            raise SystemExit(f"checkpoints/{name}: it comes to {expects}")
+        content: dict[str, Any] = {} if reason is None else {"reason": reason}
+        content |= {"about": about, "agency": "gb-nca", "entry": b64encode(entry).decode()}
+        _write("checkpoints", name, content | {"expects": expects})
+
+
 def _receipts(m: Members) -> None:
     for name, make in receipts.GOOD.items():
         scene = make(m)
@@ -102,7 +125,7 @@ def _histories() -> None:
         content: dict[str, Any] = {} if history.fails is None else {"class": history.fails}
         content |= {"about": history.about, "genesis_digest": history.genesis.hex()}
         messages = [b64encode(data).decode() for data in history.messages]
-        if len(messages) > 1 and history.fails is not None:
+        if len(messages) == 2:
             messages[0] = "genesis.json"  # its only message: no need to repeat 80 KB in every file
         _write("arrangement", name, content | {"messages": messages, "expects": expects})
 

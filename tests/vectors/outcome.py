@@ -13,9 +13,19 @@ from broker.admission import SourceMessage
 from broker.index import MemoryIndex
 from broker.lane import Lane, fold
 from schemas.arrangement import ArrangementError
+from schemas.checkpoint import BadCheckpoint, CheckpointVerifier, SealedNote
 from schemas.history import History
 from schemas.ids import AgencyId, Digest, record_text
-from schemas.ledger import Activation, Admitted, ControlNoted, Gap, Leaf, Quarantined
+from schemas.ledger import (
+    Activation,
+    Admitted,
+    CheckpointEntry,
+    ControlNoted,
+    Gap,
+    Leaf,
+    Quarantined,
+    parse_ledger_entry,
+)
 from tests.support.federation import NOW_MS, commit, leaves
 from tests.support.members import Members
 
@@ -39,6 +49,11 @@ class Message:
     @classmethod
     def from_json(cls, data: Outcome) -> "Message":
         return cls(b64decode(data["base64"]), data["append_ms"], data["bare"], data["zeros"])
+
+    @property
+    def delivered(self) -> Delivered:
+        """As a recipient reads it."""
+        return Delivered(0, 0, self.bytes, self.bare)
 
     @property
     def bytes(self) -> bytes:
@@ -118,6 +133,19 @@ def _stored(judged: Judged) -> list[Outcome]:
         }
         for r in judged.received
     ]
+
+
+def checkpointed(members: Members, data: bytes) -> Outcome:
+    """What a ledger's checkpoint says of the lane of GB, or why it is not believed."""
+    entry = parse_ledger_entry(data)
+    assert isinstance(entry, CheckpointEntry)
+    try:
+        point = CheckpointVerifier.of(members.arrangement).verify(
+            "gb-nca", SealedNote(entry.note, entry.path, entry.seal)
+        )
+    except BadCheckpoint as error:
+        return {"refused": str(error.reason)}
+    return {"size": point.size, "root": point.root.hex(), "at_ms": point.at_ms}
 
 
 def history(vector: Outcome) -> list[bytes]:

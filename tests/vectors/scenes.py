@@ -18,6 +18,7 @@ class Fails(StrEnum):
     MESSAGE = "message"
     RECORD = "record"
     DELIVERY = "delivery"
+    HEAD = "head"
     CONTROL = "control"
     PORTION = "portion"
     CHAIN = "chain"

@@ -157,6 +157,14 @@ def good(t: Trio) -> dict[str, History]:
     third = t.sign(t.next_body(after, threshold=1), FR, IT)
     back = ClockMap((*SLOW.pieces, Piece(9_000, 5_000, 0)))
     return {
+        "moved_lane": History(
+            "a version that moves a lane to another shard, and changes nothing else",
+            pinned,
+            (
+                t.genesis,
+                t.sign(t.next_body(directory=t.body.directory.model_copy(update={"lanes": {IT: 1}}))),
+            ),
+        ),
         "genesis": History("version 0, signed by two of three", pinned, (t.genesis,)),
         "chain": History(
             "a new signing key with the old one retiring, a clock, another version, another clock",
@@ -302,7 +310,7 @@ def bad(t: Trio) -> dict[str, History]:
         "new_identity": then(
             "another identity key", "changes_identities", t.sign(t.next_body(keys={**keys, IT: new_identity}))
         ),
-        "moved_lane": then(
+        "moved_lane_and_more": then(
             "a lane at another shard, and another threshold",
             "changes_lanes",
             t.sign(
