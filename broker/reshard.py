@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from broker.errors import BrokerError
 from broker.kafka import Connection, Producer, Record, up
@@ -70,7 +70,8 @@ async def reshard(connection: Connection, prefix: str, directory: Directory, par
                 continue
             try:
                 await asyncio.wait_for(owners[shard].transact(records), _LIMIT_S)
-            except ProducerFenced as error:
+            except (ProducerFenced, IllegalOperation) as error:
+                # The second, if the client has heard of the first before all was handed to it: nothing is written
                 raise NotMoved(f"a worker of shard {shard} runs: stop the broker first") from error
             moves += of_shard
         return moves
