@@ -30,7 +30,7 @@ class Unsure(NodeError):
 
 
 class StoreStopped(NodeError):
-    """The node stops while its store's server is away. Nothing was written."""
+    """The node stops while its store is away or held by somebody else. Nothing was written."""
 
 
 class PositionMoved(NodeError):

@@ -4,6 +4,7 @@
   a schema of its own in one database, made when it is not there.
 - When a server goes away, the work runs again on the next connection, for as long as it takes. What must not run twice
   says `once`: if the connection is lost in the commit, nobody knows whether it was kept, and `Unsure` tells the caller.
+- A SQLite file that somebody else holds is waited for alike; of what was locked out nothing was kept.
 - One thread also means one writer: transactions of a node never wait for each other's locks.
 
 Measured by the design: 79,000 SQLite rows a second in batches of 50 this way against 35,000 through an asynchronous
@@ -13,6 +14,7 @@ driver.
 import asyncio
 import contextvars
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,7 @@ from sqlalchemy.sql.schema import Table
 
 from agencies.errors import StoreStopped, Unsure
 from agencies.store.migrate import migrate
+from schemas.logs import told
 
 log = logging.getLogger("entente.agencies.store")
 
@@ -37,6 +40,7 @@ _T = TypeVar("_T")
 
 SCHEMA: Final = "schema"
 _AGAIN_S = 0.2
+_BUSY_MS = 2_000  # between two looks at whether the node is to stop
 _SAY_S = 30.0
 
 
@@ -100,9 +104,9 @@ class Store:
                 return result
             except DBAPIError as error:
                 lost = connection is None or error.connection_invalidated
-                if not lost or self._engine.dialect.name == "sqlite":
+                if not _is_busy(error) and (not lost or self._engine.dialect.name == "sqlite"):
                     raise
-                if committing and once:
+                if lost and committing and once:
                     raise Unsure("the store's server went away in a commit") from error
                 since = self._wait(since, error)
             finally:
@@ -116,17 +120,17 @@ class Store:
                 migrate(self._engine)
                 return
             except (OperationalError, InterfaceError) as error:
-                if self._engine.dialect.name == "sqlite":
+                if self._engine.dialect.name == "sqlite" and not _is_busy(error):
                     raise
                 since = self._wait(since, error)
 
     def _wait(self, since: float, error: DBAPIError) -> float:
-        """Until the next try. Returns since when the server is away, for the log. Raises: `StoreStopped`."""
+        """Until the next try. Returns since when the store is away, for the log. Raises: `StoreStopped`."""
         if time.monotonic() - since > _SAY_S:
-            log.error("the store's server is away, and is waited for: %s", type(error.orig).__name__)
+            log.error("the store is away or held by somebody else, and is waited for (%s)", told(error))
             since = time.monotonic()
         if self._stopping.wait(_AGAIN_S):
-            raise StoreStopped("the node stops while its store's server is away") from error
+            raise StoreStopped("the node stops while its store cannot be used") from error
         return since
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
@@ -135,12 +139,18 @@ class Store:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, here.run, work))
 
 
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether somebody else holds the SQLite file: nothing of the transaction was kept."""
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _sqlite_settings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")  # readers, such as the stage, never block the node
     cursor.execute("PRAGMA synchronous=FULL")  # what was committed outlives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
 
 

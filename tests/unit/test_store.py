@@ -1,6 +1,9 @@
 """The node's store, on both databases: migrations, transactions, and a server that goes away."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -122,3 +125,59 @@ async def test_a_server_that_is_away_is_waited_for_and_a_stop_is_heard() -> None
             await asyncio.wait([waiting], timeout=0.5)
         with pytest.raises(StoreStopped):
             await asyncio.wait_for(waiting, 60)
+
+
+async def test_a_file_that_somebody_else_holds_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long: of a transaction that was locked out nothing is kept, so it runs again, and is kept once."""
+    monkeypatch.setattr("agencies.store.database._BUSY_MS", 10)
+    tries: list[int] = []
+
+    def work(connection: Connection) -> None:
+        tries.append(1)
+        connection.execute(insert(seals).values(digest=b"d", bytes=b"b"))
+
+    async with Store(f"sqlite:///{tmp_path / 'held.db'}") as store:
+        with closing(sqlite3.connect(tmp_path / "held.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            kept = asyncio.ensure_future(store.run(work, once=True))
+            while len(tries) < 3:
+                await asyncio.sleep(0.01)
+            assert not kept.done()
+            other.execute("ROLLBACK")
+        await kept
+        assert await store.run(lambda c: c.execute(select(seals)).all()) == [(b"d", b"b")]
+
+
+async def test_a_node_that_stops_does_not_wait_for_who_holds_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.store.database._BUSY_MS", 10)
+    with closing(sqlite3.connect(tmp_path / "held.db", isolation_level=None)) as other:
+        store = Store(f"sqlite:///{tmp_path / 'held.db'}")
+        await store.__aenter__()
+        other.execute("BEGIN EXCLUSIVE")
+        waiting = asyncio.ensure_future(
+            store.run(lambda c: c.execute(insert(seals).values(digest=b"d", bytes=b"b")))
+        )
+        await asyncio.sleep(0)
+        await store.__aexit__(None, None, None)
+        with pytest.raises(StoreStopped):
+            await waiting
+
+
+async def test_a_store_is_made_once_who_holds_its_file_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.store.database._BUSY_MS", 10)
+    with closing(sqlite3.connect(tmp_path / "held.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        store = Store(f"sqlite:///{tmp_path / 'held.db'}")
+        opening = asyncio.ensure_future(store.__aenter__())
+        await asyncio.wait([opening], timeout=0.5)
+        assert not opening.done()
+        other.execute("ROLLBACK")
+    await opening
+    assert await store.run(lambda c: c.execute(select(seals)).all()) == []
+    await store.__aexit__(None, None, None)
