@@ -68,9 +68,8 @@ def routes(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parts = parts
-    app.add_middleware(
-        Answers
-    )  # a crash is told inside: further out the framework has answered in its own words
+    # A crash is told inside: further out the framework has answered in its own words
+    app.add_middleware(Answers)
     add_handlers(app)
     app.include_router(health.router, dependencies=[Depends(named_once)])
     for part in ROUTERS:

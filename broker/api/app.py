@@ -78,6 +78,8 @@ def routes(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parts = parts
+    # A crash is told inside: further out the framework has answered in its own words
+    app.add_middleware(Answers)
     add_handlers(app)
     app.include_router(health.router, dependencies=[Depends(named_once)])
     for part in ROUTERS:

@@ -121,3 +121,19 @@ async def test_bad_input(desk: Desk, operation: Operation) -> None:
                 assert answered.headers["content-type"] == "application/problem+json"
         wrong = "PATCH" if operation.method != "PATCH" else "PUT"
         assert (await client.request(wrong, operation.url)).status_code == 405
+
+
+async def test_a_crash_behind_the_doors_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError("secret")
+
+    desk = Desk(g7(), NOW_MS)
+    monkeypatch.setattr(desk.ledgers, "frontier", broken)
+    async with desk.auditor() as auditor:
+        answered = await auditor.get("/v1/ledgers/gb-nca")
+    assert answered.status_code == 500
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.json()["type"] == "urn:entente:problem:internal"
+    assert "secret" not in answered.text + caplog.text
