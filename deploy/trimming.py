@@ -21,11 +21,12 @@ from confluent_kafka.admin import AdminClient
 
 from broker.kafka import Connection, first_offsets, read_all, read_many
 from broker.ledger_replay import FromLedger, replay_ledger
-from broker.step import Restored, restore
+from broker.recovery import read_state
+from broker.step import Restored
 from broker.versions import ReadyHistory
 from deploy.errors import DeployError
 from deploy.pki import librdkafka_tls
-from deploy.stage.evidence import Ledgers
+from deploy.stage.evidence import read_ledgers
 from schemas.arrangement import Arrangement
 from schemas.certificate import parse_certificate
 from schemas.controls import ControlCode, parse_receipt
@@ -84,18 +85,12 @@ async def plan_trim(
         history.hear(message.value)
     states: dict[AgencyId, Restored] = {}
     for shard in range(history.partitions):
-        states |= restore(
-            [(k or b"", m.value) async for m, k in read_all(connection, lanes_topic(shard, prefix))]
-        )
-    ledgers = Ledgers(connection, arrangement.domains, lanes, prefix)
-    try:
-        await ledgers.refresh()
-    finally:
-        await ledgers.close()
-    known = receipted({lane: ledgers.by_lane[lane].leaves for lane in lanes})
+        states |= await read_state(connection, lanes_topic(shard, prefix))
+    ledgers = await read_ledgers(connection, arrangement.domains, lanes, prefix)
+    known = receipted({lane: ledger.leaves for lane, ledger in ledgers.items()})
     wanted: dict[tuple[str, int], int] = {}
     for lane, state in states.items():
-        entries = [parse_ledger_entry(data) for data in ledgers.by_lane[lane].entries]
+        entries = [parse_ledger_entry(data) for data in ledgers[lane].entries]
         replayed = replay_ledger(lane, entries, history.ready)
         if replayed.differences:
             raise DeployError(

@@ -22,11 +22,12 @@ from operator import itemgetter
 from broker.admission import SourceMessage
 from broker.kafka import Connection, first_offsets, read_all, read_many
 from broker.ledger_replay import FromLedger, replay_ledger
+from broker.recovery import read_state
 from broker.replay import Replayed, replay
 from broker.rounds import contradictions
-from broker.step import Restored, restore
+from broker.step import Restored
 from broker.versions import ReadyHistory
-from deploy.stage.evidence import Ledger, Ledgers
+from deploy.stage.evidence import Ledger, read_ledgers
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.certificate import certificate_digest, parse_certificate
@@ -65,19 +66,14 @@ async def audit_lanes(
     history = _history(arrangement.digest, tuple(signed))
     states: dict[AgencyId, Restored] = {}
     for shard in range(history.partitions):
-        topic = lanes_topic(shard, prefix)
-        states |= restore([(key or b"", m.value) async for m, key in read_all(connection, topic)])
+        states |= await read_state(connection, lanes_topic(shard, prefix))
     delivered = await _certificates(connection, directory, history.partitions, prefix)
     shards = range(history.partitions)
     places = {(deliver_topic(a, prefix), s): a for a in directory.agency_ids for s in shards}
     trimmed = {
         places[place] for place, first in (await first_offsets(connection, [*places])).items() if first
     }
-    ledgers = Ledgers(connection, domains, directory.agency_ids, prefix)
-    try:
-        await ledgers.refresh()
-    finally:
-        await ledgers.close()
+    ledgers = await read_ledgers(connection, domains, directory.agency_ids, prefix)
     submitted = await _submissions(connection, states, prefix)
     work = [
         _Work(
@@ -85,7 +81,7 @@ async def audit_lanes(
             tuple(signed),
             lane,
             submitted.get(lane),
-            ledgers.by_lane[lane].entries,
+            ledgers[lane].entries,
             f"{seed}/{lane}",
         )
         for lane in directory.agency_ids
@@ -98,7 +94,7 @@ async def audit_lanes(
     audits, verifier = list[LaneAudit](), CheckpointVerifier.of(arrangement)
     for lane, replayed in zip(directory.agency_ids, replays, strict=True):
         mine = {r: lanes.get(lane, []) for r, lanes in delivered.items()}
-        ledger = ledgers.by_lane[lane]
+        ledger = ledgers[lane]
         compared = _compare(lane, replayed, ledger, states[lane], mine, trimmed, domains)
         # The leaves are those of the replay, or a difference is noted: so are the roots over them
         compared.differences += contradictions(lane, ledger.checkpoints, ledger.hashes(domains), verifier)

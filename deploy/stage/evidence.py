@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agencies.store.database import store_engine
 from agencies.store.tables import outbox, published, quarantine, reception_log
-from broker.kafka import Connection, Reader, read_all
+from broker.kafka import Connection, Reader, read_many
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -52,10 +52,17 @@ class Ledger:
 
 async def read_ledger(connection: Connection, domains: Domains, lane: AgencyId, prefix: str) -> Ledger:
     """The ledger as it is committed now."""
-    ledger = Ledger(lane)
-    async for message, _ in read_all(connection, ledger_topic(lane, prefix)):
-        _take_in(ledger, message.value, domains)
-    return ledger
+    return (await read_ledgers(connection, domains, [lane], prefix))[lane]
+
+
+async def read_ledgers(
+    connection: Connection, domains: Domains, lanes: Iterable[AgencyId], prefix: str
+) -> dict[AgencyId, Ledger]:
+    """The ledgers of some lanes as they are committed now, by one client."""
+    topics = {ledger_topic(lane, prefix): Ledger(lane) for lane in lanes}
+    async for topic, message, _ in read_many(connection, {(topic, 0): 0 for topic in topics}):
+        _take_in(topics[topic], message.value, domains)
+    return {ledger.lane: ledger for ledger in topics.values()}
 
 
 def _take_in(ledger: Ledger, value: bytes, domains: Domains) -> None:
