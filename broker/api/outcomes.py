@@ -1,9 +1,6 @@
 """From a leaf and the rulings that it names to each pair's outcome with its reason. Pure; says what was decided."""
 
-from collections.abc import Iterable, Mapping
-
 from broker.preview import Foreseen, foreseen_by
-from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, LedgerPortion
 from schemas.rulings import Ruling
 
@@ -12,14 +9,3 @@ def outcomes(leaf: Admitted, portion: LedgerPortion, ruling: Ruling) -> tuple[Fo
     """A portion's outcome for each other agency that was active then, in the order of their ids."""
     still = set(portion.audience) - set(portion.departed)
     return tuple(foreseen_by(ruling.verdict(agency), agency in still) for agency in leaf.active)
-
-
-def receivers(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> Iterable[AgencyId]:
-    """Those to whom a portion was released: each had one delivery."""
-    found = {
-        one.recipient
-        for portion in leaf.portions
-        for one in outcomes(leaf, portion, rulings[Digest(portion.ruling)])
-        if one.withheld is None
-    }
-    return sorted(found)

@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from broker.api.evidence import Entry, Event, LaneCounts
-from broker.api.outcomes import receivers
 from broker.errors import BrokerError
+from broker.index import released_of
 from schemas.canonical import Domains
 from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -195,7 +195,7 @@ def _count(counts: LaneCounts, leaf: Leaf, rulings: Mapping[Digest, tuple[bytes,
         case Admitted():
             counts.admitted += 1
             known = {Digest(p.ruling): rulings[Digest(p.ruling)][1] for p in leaf.portions}
-            for agency in receivers(leaf, known):
+            for agency in released_of(leaf, known):
                 counts.delivered[agency] = counts.delivered.get(agency, 0) + 1
         case Quarantined():
             counts.quarantined[leaf.reason] = counts.quarantined.get(leaf.reason, 0) + 1
