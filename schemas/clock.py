@@ -10,6 +10,7 @@
 
 import time
 from bisect import bisect_right
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Protocol
 
 import msgspec
@@ -19,8 +20,15 @@ DAY_S: Final = 86_400
 #: The last instant of the year 9999: what rules and people can still say. A map never goes past it.
 LAST_MS: Final = 253_402_300_799_999
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 _Instant = Annotated[int, msgspec.Meta(ge=0, le=LAST_MS)]
 _Speed = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+
+def instant(ms: int) -> datetime:
+    """So many milliseconds after 1970, in UTC, as people read it; at most `LAST_MS`."""
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 class Clock(Protocol):

@@ -8,12 +8,13 @@
   reader has from elsewhere, and by what members have signed.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import Base64Bytes, Field
 
 from schemas.checkpoint import BadCheckpoint, SealedNote, parse_checkpoint, parse_note
+from schemas.clock import LAST_MS, instant
 from schemas.directory import AgencyField
 from schemas.ids import AgencyId
 from schemas.model import Model
@@ -23,8 +24,6 @@ LAST_NUMBER: Final = 2**53 - 1
 
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=LAST_NUMBER)]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = 253_402_300_799_999
 
 
 class CheckpointFile(Model):
@@ -48,7 +47,7 @@ class CheckpointFile(Model):
             originator=originator,
             size=point.size,
             root=point.root.hex(),
-            signed_at=_EPOCH + timedelta(milliseconds=min(point.at_ms, _LAST_MS)),
+            signed_at=instant(min(point.at_ms, LAST_MS)),
             note=sealed.note.decode(),
             path=sealed.path,
             seal=sealed.seal,

@@ -1,5 +1,6 @@
 """The base of everything that people write and read: records, directory, arrangement files, settings."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -61,6 +62,7 @@ class BadSettings(ValueError):
 
 
 _M = TypeVar("_M", bound=BaseModel)
+_Fault = TypeVar("_Fault", bound=Mapping[str, Any])
 
 
 def parse_settings(model: type[_M], data: bytes, where: str) -> _M:
@@ -73,11 +75,15 @@ def parse_settings(model: type[_M], data: bytes, where: str) -> _M:
     except BadVariable as error:
         raise BadSettings(str(error)) from None
     except ValidationError as error:
-        faults = [(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
-    # A sequence whose only item is at fault is also called too short: the same fault, told twice.
-    within = {loc[:n] for loc, _, _ in faults for n in range(len(loc))}
-    told = [(loc, words) for loc, kind, words in faults if kind != "too_short" or loc not in within]
-    raise BadSettings("\n".join(f"{_where(over, loc, where)}: {words}" for loc, words in told))
+        faults = told_once(error.errors(include_input=False))
+    raise BadSettings("\n".join(f"{_where(over, one['loc'], where)}: {one['msg']}" for one in faults))
+
+
+def told_once(faults: Iterable[_Fault]) -> list[_Fault]:
+    """What pydantic found, without a sequence that it calls too short because its only item is at fault."""
+    found = list(faults)
+    within = {one["loc"][:n] for one in found for n in range(len(one["loc"]))}
+    return [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
 
 
 def _object(data: bytes, where: str) -> dict[str, Any]:

@@ -19,13 +19,13 @@ from sqlalchemy import Connection
 from agencies.access import Denied, Reader, standing
 from agencies.api.broker import BrokerDoor
 from agencies.api.publishing import Publisher
-from agencies.api.refusals import Refusal
 from agencies.roster import RosterFile, StaffRole
 from agencies.store import Store
 from schemas.arrangement import Arrangement
 from schemas.clock import Clock
 from schemas.directory import Directory
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, check_json, check_names
 from schemas.http.tokens import ApiRole, Caller
 from schemas.ids import OFFICER_PATTERN, AgencyId, OfficerId
 from schemas.labels import home_of
@@ -111,23 +111,15 @@ def _context(request: Request, parts: Annotated[Parts, Depends(_parts)]) -> Cont
 
 
 def reads_json(request: Request) -> None:
-    """Raises: `Refusal` for a body of another media type, which the framework would call a fault of a field."""
-    named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if named != "application/json":
-        raise Refusal(ProblemType.MEDIA_TYPE, "a body is application/json")
+    """Raises: `Refusal` for a body that is not sent as JSON."""
+    check_json(request.headers.get("content-type", ""))
 
 
 def named_once(request: Request) -> None:
-    """Raises: `Refusal` for a query parameter that the operation does not have, or that stands twice.
-
-    What is misspelt would else be passed over, and of two values each reader could take another.
-    """
+    """Raises: `Refusal` for a query that has other names than the operation's, or one of them twice."""
     route: APIRoute = request.scope["route"]
-    known = {field.alias for field in route.dependant.query_params}
-    names = [name for name, _ in request.query_params.multi_items()]
-    if not known >= set(names) or len(set(names)) != len(names):
-        expected = ", ".join(sorted(known)) or "none"
-        raise Refusal(ProblemType.INVALID, f"query parameters, each once at most: {expected}", reason="query")
+    known = (field.alias for field in route.dependant.query_params)
+    check_names(known, (name for name, _ in request.query_params.multi_items()))
 
 
 #: For OpenAPI alone: `schemas.http.authentication` has let the caller in before the framework sees the request.

@@ -15,9 +15,9 @@ from pydantic import JsonValue
 from agencies.api import examples
 from agencies.api.broker import BrokerAway, BrokerRefuses
 from agencies.api.context import Context, ThisContext
-from agencies.api.refusals import Refusal, described, not_found
 from agencies.roster import StaffRole
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described, not_found
 from schemas.model import Model
 
 router = APIRouter(tags=["decisions"])

@@ -14,18 +14,18 @@ from pydantic import Field
 
 from agencies.api import examples
 from agencies.api.context import Context, ThisContext, reads_json, within
-from agencies.api.instants import instant
 from agencies.api.publishing import KeyTaken
-from agencies.api.refusals import Refusal, described
 from agencies.api.written import Faulty, RecordBody, draft
 from agencies.drafting import Draft
 from agencies.errors import DraftRefused
 from agencies.roster import StaffRole
 from schemas.audience import addressed, audience, named_officers
+from schemas.clock import instant
 from schemas.codes import PortionName
 from schemas.directory import AgencyField
 from schemas.gate import barred
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described
 from schemas.ids import AgencyId, RecordId, record_text
 from schemas.labels import Label
 from schemas.model import Model

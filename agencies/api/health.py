@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from agencies.api import examples
 from agencies.api.context import TheseParts
-from agencies.api.refusals import Refusal, described
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described
 from schemas.model import Model
 
 router = APIRouter(tags=["health"])

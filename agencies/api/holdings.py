@@ -18,16 +18,16 @@ from sqlalchemy import Connection
 from agencies.access import Denied, Held, decide
 from agencies.api import examples
 from agencies.api.context import Context, ThisContext, reads_json
-from agencies.api.instants import instant
-from agencies.api.refusals import Refusal, described, not_found
 from agencies.store import holdings
 from agencies.store.disclosures import Act, Disclosure, Outcome, note
 from agencies.store.holdings import HeldRecord, Reception
 from agencies.store.search import Found, find
+from schemas.clock import instant
 from schemas.codes import Purpose
 from schemas.directory import AgencyField
 from schemas.http.labels import HandlingBody
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described, not_found
 from schemas.ids import AgencyId, record_text
 from schemas.model import Model
 

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, func, select
 
 from agencies.api import examples
 from agencies.api.context import Context, ThisContext
-from agencies.api.instants import instant
-from agencies.api.refusals import described
 from agencies.roster import StaffRole
 from agencies.store.disclosures import Act, Disclosure, Outcome, disclosures
 from agencies.store.tables import alarms, quarantine, receipts
+from schemas.clock import instant
 from schemas.codes import Purpose
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described
 from schemas.ids import record_text
 from schemas.model import Model
 

@@ -4,10 +4,9 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from agencies.api.app import Doors, make_app
+from agencies.api.app import make_app
 from agencies.api.broker import BrokerDoor
 from agencies.api.context import Parts
-from agencies.api.fetching import fetch
 from agencies.api.publishing import Publisher
 from agencies.api.serving import Listener
 from agencies.api.settings import OfficersApi
@@ -20,6 +19,8 @@ from schemas.arrangement import Arrangement
 from schemas.clock import Clock
 from schemas.entropy import Entropy
 from schemas.http.callers import Callers
+from schemas.http.doors import Doors
+from schemas.http.fetching import fetch
 from schemas.http.keysets import KeySource
 from schemas.http.tokens import ApiRole, Issuer, node_audience, public_key
 from schemas.ids import AgencyId

@@ -8,11 +8,11 @@ from pydantic import Field
 from agencies.access import clearance
 from agencies.api import examples
 from agencies.api.context import ThisContext
-from agencies.api.refusals import described
 from agencies.roster import StaffRole
 from schemas.codes import HandlingCode, SpecialCategory, Tlp
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described
 from schemas.model import Model
 
 router = APIRouter(tags=["person"])

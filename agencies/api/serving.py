@@ -1,4 +1,4 @@
-"""The server of a node's API: bound before the node says that it runs, ended within seconds when the node is.
+"""The server of a node's API: it answers before the node says that it runs, and ends within seconds when the node does.
 
 It runs inside the node's task group: what is cancelled there still lets the requests under way come to their end, for a
 while, since the store is closed only afterwards.
@@ -7,22 +7,18 @@ while, since the store is closed only afterwards.
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
-
-import uvicorn
 
 from agencies.api.settings import OfficersApi
 from agencies.errors import NotServed
 from schemas.http.asgi import App
+from schemas.http.serving import GRACE_S, Server, bind, url_of
 from schemas.ids import AgencyId
 
 log = logging.getLogger("entente.agencies.api")
 
 ADDRESS: Final = "officers' api at "
-_GRACE_S: Final = 3
+_MOST_CONNECTIONS: Final = 200
 
 
 class Listener:
@@ -42,8 +38,8 @@ class Listener:
             try:
                 await asyncio.wait([serving])
             finally:
-                server.should_exit = True
-                await asyncio.wait([serving], timeout=2 * _GRACE_S)
+                server.stop()
+                await asyncio.wait([serving], timeout=2 * GRACE_S)
                 serving.cancel()
         finally:
             place.close()
@@ -52,69 +48,21 @@ class Listener:
 
     def _bound(self) -> socket.socket:
         try:
-            return _bind(self._settings)
+            return bind(self._settings)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
             raise NotServed(f"the API of '{self._agency}' cannot listen at '{where}': {error}") from error
 
-    def _url(self, place: socket.socket) -> str:
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"http{'s' if self._settings.tls else ''}://{host}:{place.getsockname()[1]}"
+    def _server(self, app: App, place: socket.socket) -> Server:
+        url = url_of(self._settings, place)
 
-    def _server(self, app: App, place: socket.socket) -> "_Server":
-        settings = self._settings
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=settings.behind_proxy,
-            ssl_certfile=None if settings.tls is None else str(settings.tls.certificate),
-            ssl_keyfile=None if settings.tls is None else str(settings.tls.key),
-            timeout_keep_alive=15,
-            timeout_graceful_shutdown=_GRACE_S,
-            limit_concurrency=200,
-            h11_max_incomplete_event_size=64 * 1024,
-        )
+        def begun() -> None:
+            log.info("%s: %s%s", self._agency, ADDRESS, url)
+            self.started.set()
+
         try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
+            return Server(app, self._settings, _MOST_CONNECTIONS, begun)
+        except OSError as error:
             raise NotServed(
                 f"the TLS files of the API of '{self._agency}' cannot be used: {error}"
             ) from error
-        if config.ssl is not None:
-            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        return _Server(config, f"{self._agency}: {ADDRESS}{self._url(place)}", self.started)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the host, and says where it answers once it does."""
-
-    def __init__(self, config: uvicorn.Config, said: str, begun: asyncio.Event) -> None:
-        super().__init__(config)
-        self._said = said
-        self._begun = begun
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        log.info("%s", self._said)
-        self._begun.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _bind(settings: OfficersApi) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    place = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((settings.host, settings.port))
-    except OSError:
-        place.close()
-        raise
-    return place

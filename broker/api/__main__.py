@@ -9,19 +9,13 @@ not to be believed.
 
 import asyncio
 import logging
-import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
-from broker.api.app import Doors, make_app
+from broker.api.app import make_app
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
-from broker.api.fetching import fetch
 from broker.api.settings import ApiSettings
 from broker.api.signed import Signed
 from broker.api.streams import Streams
@@ -31,9 +25,11 @@ from broker.projection import Database, Projection
 from broker.projection.follower import Follower
 from schemas.arrangement import ArrangementError
 from schemas.environment import OverFile
-from schemas.http.asgi import App
 from schemas.http.callers import Callers
+from schemas.http.doors import Doors
+from schemas.http.fetching import fetch
 from schemas.http.keysets import KeySource
+from schemas.http.serving import GRACE_S, Server, bind, url_of
 from schemas.http.tokens import Issuer, broker_audience
 from schemas.ids import Digest
 from schemas.logs import set_up_logging
@@ -44,7 +40,8 @@ from schemas.transport import client_context, renewed
 
 log = logging.getLogger("entente.broker.api")
 
-_GRACE_S = 3
+#: Connections beside those that streams may hold.
+_MOST_REQUESTS = 200
 
 
 async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
@@ -79,12 +76,13 @@ async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database)
         tuple(KeySource(provider, fetch) for provider in settings.providers),
     )
     doors = Doors(settings.most_body, settings.address_rate, settings.caller_rate)
-    place = _bind(settings)
-    address = _address(settings, place)
-    server = _server(
-        settings,
+    place = bind(settings)
+    address = url_of(settings, place)
+    server = Server(
         make_app(parts, callers, doors),
-        on_start=lambda: print(f"broker api at {address}", flush=True),
+        settings,
+        2 * settings.most_streams + _MOST_REQUESTS,
+        lambda: print(f"broker api at {address}", flush=True),
     )
     followers = [
         asyncio.create_task(signed.follow(connection, topic)),
@@ -103,65 +101,7 @@ async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database)
         server.stop()
         for task in followers:
             task.cancel()
-        await asyncio.wait(tasks, timeout=2 * _GRACE_S)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the composition root: uvicorn raises each one anew at its end, which would be a crash."""
-
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_start()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def stop(self) -> None:
-        self.should_exit = True
-
-
-def _server(settings: ApiSettings, app: App, on_start: Callable[[], None]) -> _Server:
-    """Raises: `OSError` for a certificate or key that cannot be used."""
-    tls = settings.tls
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=settings.behind_proxy,
-        ssl_certfile=None if tls is None else str(tls.certificate),
-        ssl_keyfile=None if tls is None else str(tls.key),
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=_GRACE_S,
-        limit_concurrency=2 * settings.most_streams + 200,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    config.load()
-    if config.ssl is not None:
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-    return _Server(config, on_start)
-
-
-def _bind(settings: ApiSettings) -> socket.socket:
-    """Raises: `OSError` for an address that cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    place = socket.socket(family, socket.SOCK_STREAM)
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind((settings.host, settings.port))
-    return place
-
-
-def _address(settings: ApiSettings, place: socket.socket) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http{'s' if settings.tls else ''}://{host}:{place.getsockname()[1]}"
+        await asyncio.wait(tasks, timeout=2 * GRACE_S)
 
 
 def main() -> int:

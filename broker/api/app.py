@@ -1,11 +1,6 @@
-"""The service put together: routes behind the doors that every request passes.
-
-From the outside in: headers and crashes, rate of the address, who calls, size of the body, routes. What a door refuses
-costs nothing of what is behind it.
-"""
+"""The service put together: routes behind the doors that every request passes (`schemas.http.doors`)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI
@@ -25,22 +20,18 @@ from broker.api import (
     status,
 )
 from broker.api.context import Parts, bearer, named_once
-from broker.api.refusals import add_handlers
-from broker.api.settings import Rates
+from broker.api.handlers import add_handlers
 from schemas.http.answers import Answers
 from schemas.http.asgi import App
-from schemas.http.authentication import Authentication
 from schemas.http.callers import Callers
-from schemas.http.limits import BodyLimit, Buckets, RateLimit
-from schemas.http.problems import Problem
+from schemas.http.doors import Doors
+from schemas.http.openapi import Operation, finish
 
 ROUTERS: Final = tuple(
     part.router
     for part in (directory, previews, decisions, events, ledger, checkpoints, proofs, certificates, status)
 )
 """Everything behind the doors."""
-
-OPEN_PATHS: Final = ("/healthz", "/readyz", "/openapi.json")
 
 _ABOUT = """\
 Decisions, ledgers and proofs of a federation. Content is nowhere here: the broker has none.
@@ -50,21 +41,9 @@ are the same 404. Every refusal is a problem (RFC 9457) of a closed list. Instan
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """How much a caller may ask for."""
-
-    most_body: int
-    address_rate: Rates
-    caller_rate: Rates
-
-
 def make_app(parts: Parts, callers: Callers, doors: Doors) -> App:
     """The ASGI application."""
-    inner: App = BodyLimit(routes(parts), doors.most_body)
-    by_caller = Buckets(doors.caller_rate.a_second, doors.caller_rate.burst)
-    by_address = Buckets(doors.address_rate.a_second, doors.address_rate.burst)
-    return Answers(RateLimit(Authentication(inner, callers, by_caller, OPEN_PATHS), by_address))
+    return doors.before(routes(parts), callers)
 
 
 def routes(parts: Parts) -> FastAPI:
@@ -90,40 +69,15 @@ def routes(parts: Parts) -> FastAPI:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI with the problem as a shared schema, instead of the framework's own form of a refusal."""
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
-    schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
-    for route in _known_routes():
-        # The framework leaves out each null of an example, and a null here says something
-        good = document["paths"][route.path][next(iter(route.methods or ())).lower()]["responses"]["200"][
-            "content"
-        ]
-        if "application/json" in good:
-            good["application/json"]["example"] = route.responses[200]["content"]["application/json"][
-                "example"
-            ]
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            for parameter in operation.get("parameters", ()):
-                parameter["schema"] = _never_null(parameter["schema"])
+    finish(document, _operations())
     return document
 
 
-def _known_routes() -> Iterator[APIRoute]:
+def _operations() -> Iterator[Operation]:
     for router in (health.router, *ROUTERS):
-        yield from (route for route in router.routes if isinstance(route, APIRoute))
-
-
-def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that may be left out is told of as one that may be null, which no text can be."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
-    if len(kinds) != 1:
-        return schema
-    return {**{k: v for k, v in schema.items() if k not in ("anyOf", "default")}, **kinds[0]}
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield Operation(route.path, next(iter(route.methods or ())), route.responses[200])

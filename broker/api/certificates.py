@@ -14,10 +14,10 @@ from broker.api.certifying import Certified
 from broker.api.context import ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
 from broker.api.ledger import Originator, lane_of
-from broker.api.refusals import described, not_found
 from schemas.certificate import certificate_digest
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described, not_found
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted
 from schemas.model import Model

@@ -13,12 +13,12 @@ from pydantic import Base64Bytes
 from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
-from broker.api.instants import instant
 from broker.api.ledger import MOST, Originator, lane_of
-from broker.api.refusals import described, not_found
 from schemas.checkpoint import BadCheckpoint, origin_of, parse_checkpoint, parse_note, verifier_key
+from schemas.clock import instant
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described, not_found
 from schemas.ids import AgencyId
 from schemas.ledger import CheckpointEntry
 from schemas.model import Model

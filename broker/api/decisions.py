@@ -14,14 +14,14 @@ from pydantic import Field
 from broker.api import cursor, examples
 from broker.api.context import Context, ThisContext
 from broker.api.evidence import Event
-from broker.api.instants import instant
 from broker.api.outcomes import outcomes
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
-from broker.api.refusals import Refusal, described, not_found
 from broker.versions import Version
+from schemas.clock import instant
 from schemas.directory import AgencyField
 from schemas.http.labels import HandlingBody, LabelBody, RoutingBody
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described, not_found
 from schemas.ids import AGENCY_PATTERN, AgencyId, Digest, RuleId, record_text
 from schemas.labels import parse_handling, parse_routing
 from schemas.ledger import Admitted, LedgerPortion, Quarantined

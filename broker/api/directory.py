@@ -13,11 +13,11 @@ from pydantic import Field
 
 from broker.api import examples
 from broker.api.context import Context, ThisContext
-from broker.api.instants import instant
-from broker.api.refusals import described, not_found
+from schemas.clock import instant
 from schemas.codes import AgencyRole, State
 from schemas.directory import Agency, AgencyField, Community, CommunityField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described, not_found
 from schemas.ids import AGENCY_PATTERN, COMMUNITY_PATTERN
 from schemas.model import Model
 

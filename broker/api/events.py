@@ -17,8 +17,8 @@ from fastapi.sse import format_sse_event
 from broker.api import cursor
 from broker.api.context import Context, ThisContext, renewed
 from broker.api.decisions import following, lanes_of, place_of
-from broker.api.refusals import Refusal, described
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described
 from schemas.ids import AGENCY_PATTERN, AgencyId
 
 router = APIRouter(tags=["decisions"])

@@ -10,8 +10,8 @@ from fastapi import APIRouter
 
 from broker.api import examples
 from broker.api.context import TheseParts
-from broker.api.refusals import Refusal, described
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described
 from schemas.model import Model
 
 router = APIRouter(tags=["health"])

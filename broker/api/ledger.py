@@ -14,10 +14,10 @@ from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
 from broker.api.evidence import Entry
-from broker.api.instants import instant
-from broker.api.refusals import described, not_found
+from schemas.clock import instant
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described, not_found
 from schemas.ids import AGENCY_PATTERN, AgencyId, Digest
 from schemas.ledger import Activation, ledger_leaf_hash
 from schemas.model import Model

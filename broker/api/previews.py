@@ -11,15 +11,15 @@ from pydantic import Field
 
 from broker.api import examples
 from broker.api.context import Context, ThisContext, reads_json
-from broker.api.instants import instant
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
-from broker.api.refusals import described, not_found
 from broker.preview import ForeseenPortion, Portion, foresee, refusal
+from schemas.clock import instant
 from schemas.codes import Kind, PortionName
 from schemas.directory import AgencyField
 from schemas.envelope import MAX_PORTIONS
 from schemas.http.labels import LabelBody
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described, not_found
 from schemas.ids import AgencyId, RuleId
 from schemas.model import Model
 from schemas.verdicts import Refused

@@ -12,9 +12,9 @@ from broker.api import examples
 from broker.api.context import Context, ThisContext
 from broker.api.decisions import LAST_NUMBER, HexDigest, LeafNumber
 from broker.api.ledger import Originator, lane_of
-from broker.api.refusals import Refusal, described
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal, described
 from schemas.ids import AgencyId
 from schemas.model import Model
 from schemas.proofs import Node, consistency_proof, inclusion_proof, root_at

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Base64UrlBytes, Field, SecretStr, model_validator
 
-from schemas.http.oidc import Provider
+from schemas.http.settings import Listening
 from schemas.http.tokens import ApiRole
 from schemas.model import Settings, SettingsPart
 
@@ -25,25 +25,7 @@ class TokenIssuer(SettingsPart):
         return self
 
 
-class Rates(SettingsPart):
-    """Requests: `burst` at once and `a_second` after that, for each address and for each caller."""
-
-    a_second: Annotated[float, Field(gt=0, le=100_000)]
-    """So many a second."""
-    burst: Annotated[int, Field(gt=0, le=1_000_000)]
-    """And so many at once."""
-
-
-class ServerTls(SettingsPart):
-    """Certificate with its chain, and key, as PEM files."""
-
-    certificate: Path
-    """PEM file of the certificate with its chain."""
-    key: Path
-    """PEM file of its key."""
-
-
-class ApiSettings(Settings):
+class ApiSettings(Listening, Settings):  # type: ignore[misc]  # pydantic merges their configurations
     """Where the API listens, whom it believes, where the cluster is."""
 
     bootstrap: Annotated[str, Field(pattern=r"^[^,:]+:\d+(,[^,:]+:\d+)*$")]
@@ -56,31 +38,11 @@ class ApiSettings(Settings):
     """What the names of all topics begin with, on a cluster that is shared."""
     broker_store_url: SecretStr
     """URL of the projection's database, as SQLAlchemy writes it: SQLite or PostgreSQL. It may hold a password."""
-    host: str = "127.0.0.1"
-    """Where it listens."""
-    port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """0: one that is free; it is printed."""
-    tls: ServerTls | None = None
-    """None only on this host itself, or behind a proxy that speaks TLS (`behind_proxy`)."""
-    behind_proxy: bool = False
-    """A proxy before it speaks TLS and says who calls."""
     issuers: dict[str, TokenIssuer] = Field(default_factory=dict)
     """By the name that stands in their tokens; auditors and operators."""
-    providers: tuple[Provider, ...] = ()
-    """OpenID Connect providers whose tokens are believed, too."""
     most_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
     """The largest body of a request, in bytes."""
-    address_rate: Rates = Rates(a_second=100, burst=400)
-    """For each address."""
-    caller_rate: Rates = Rates(a_second=50, burst=200)
-    """For each caller."""
     most_streams: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Event streams open at once, of all callers."""
     most_lag: Annotated[int, Field(ge=0)] = 1000
     """How many ledger messages the projection may be behind and still be called ready."""
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Self:
-        if self.tls is None and not self.behind_proxy and self.host not in ("127.0.0.1", "::1", "localhost"):
-            raise ValueError("`tls` is needed for a host other than this one, or `behind_proxy`")
-        return self

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from broker.api import examples
 from broker.api.context import Context, ThisContext
-from broker.api.refusals import described
 from schemas.directory import AgencyField
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import described
 from schemas.ids import AgencyId
 from schemas.model import Model
 from schemas.verdicts import Refused

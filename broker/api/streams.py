@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from broker.api.refusals import Refusal
 from schemas.http.problems import ProblemType
+from schemas.http.refusals import Refusal
 
 
 class Streams:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from broker.api.fetching import fetch
+from schemas.http.fetching import fetch
 
 _OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
 

@@ -13,10 +13,9 @@ from fastapi import FastAPI
 from agencies.drafting import Draft
 from agencies.keystore import Keystore
 from agencies.sealing import Sealer
-from broker.api.app import Doors, make_app, routes
+from broker.api.app import make_app, routes
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
-from broker.api.settings import Rates
 from broker.api.signed import Signed
 from broker.api.streams import Streams
 from broker.index import MemoryIndex
@@ -29,6 +28,8 @@ from deploy.pki import Authority
 from schemas.clock import IDENTITY_CLOCK
 from schemas.entropy import SeededEntropy
 from schemas.http.callers import Callers
+from schemas.http.doors import Doors
+from schemas.http.settings import Rates
 from schemas.http.tokens import ApiRole, Issuer, broker_audience, issue_token, public_key
 from schemas.ids import AgencyId
 from schemas.keys import SigningPair

@@ -11,11 +11,10 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 
-from agencies.api.app import Doors, make_app, routes
+from agencies.api.app import make_app, routes
 from agencies.api.broker import BrokerDoor
 from agencies.api.context import Parts
 from agencies.api.publishing import Publisher
-from agencies.api.settings import Rates
 from agencies.drafting import Draft
 from agencies.judging import Delivered
 from agencies.keystore import Keystore
@@ -30,6 +29,8 @@ from schemas.clock import ManualClock, MappedClock
 from schemas.directory import Directory
 from schemas.entropy import SystemEntropy
 from schemas.http.callers import Callers
+from schemas.http.doors import Doors
+from schemas.http.settings import Rates
 from schemas.http.tokens import ApiRole, Issuer, issue_token, node_audience, public_key
 from schemas.ids import AgencyId
 from tests.support import federation

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from broker.api.app import Doors
 from schemas.checkpoint import CheckpointVerifier, SealedNote
 from schemas.http.asgi import Message
+from schemas.http.doors import Doors
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from schemas.ledger import Quarantined, ledger_leaf_hash

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from broker.api.app import Doors
-from broker.api.settings import Rates
 from deploy.arrangements import SHIPPED, read_arrangement
 from deploy.ceremony import hold_ceremony
 from deploy.pki import Authority
 from schemas.directory import Directory
+from schemas.http.doors import Doors
+from schemas.http.settings import Rates
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from tests.support.api import WIDE, Desk, g7

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from broker.api.app import OPEN_PATHS
+from schemas.http.doors import OPEN_PATHS
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
 from tests.support.api import Desk, g7

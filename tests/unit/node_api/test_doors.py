@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from agencies.api import examples
-from agencies.api.app import Doors
-from agencies.api.settings import Rates
+from schemas.http.doors import Doors
 from schemas.http.problems import MEDIA_TYPE
+from schemas.http.settings import Rates
 from schemas.http.tokens import ApiRole, broker_audience, node_audience
 from tests.support.federation import ceremony
 from tests.support.house import WIDE, House

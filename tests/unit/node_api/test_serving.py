@@ -11,7 +11,7 @@ import pytest
 
 from agencies.api.officers import Officers
 from agencies.api.serving import ADDRESS, Listener
-from agencies.api.settings import OfficersApi, ServerTls
+from agencies.api.settings import OfficersApi
 from agencies.errors import BadKeys, NodeError, NotServed
 from agencies.keystore import ISSUING, Keystore, write_secret
 from agencies.outbox import Outbox
@@ -20,6 +20,7 @@ from agencies.store import Store
 from schemas.clock import MappedClock, SystemClock
 from schemas.entropy import SystemEntropy
 from schemas.http.asgi import Receive, Scope, Send
+from schemas.http.settings import ServerTls
 from schemas.ids import AgencyId
 from tests.support.federation import ceremony
 
