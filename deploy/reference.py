@@ -4,7 +4,7 @@ A process that has settings gets a line in `PROCESSES`; type, default and meanin
 holds the page against this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -13,7 +13,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import annotated_types
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_json
 
 from agencies.settings import HostSettings
 from broker.api.settings import ApiSettings
@@ -27,16 +27,19 @@ PROCESSES: Final[tuple[tuple[str, str, type[Settings]], ...]] = (
     ("python -m agencies SETTINGS.json", "A node host: one or more nodes", HostSettings),
 )
 
+_MAPPINGS: Final = (dict, Mapping)
+
 _HEAD: Final = """\
 # Settings
 
 Written by `entente settings > docs/settings.md`.
 
 Each process reads one JSON file, which is its only argument, once, at its start. A variable of the environment goes
-before the file: it is named as the last column says, with the number of an item, from 0, for `N`. It holds the plain
-value, or JSON for a list or an object, which then replaces the file's; `null` is no value. A setting that nobody
-knows, in the file or in a variable under one that is known, ends the process with code 2 and one line a fault: file
-or variable, field, and what is expected. A variable for a setting that the process does not have is noted in its log.
+before the file: it is named as the last column says, with the number of an item, from 0, for `N`, and for `NAME` a
+name, which is read in lower case. It holds the plain value, or JSON for a list or an object, which then replaces the
+file's; `null` is no value. A setting that nobody knows, in the file or in a variable under one that is known, ends the
+process with code 2 and one line a fault: file or variable, field, and what is expected. A variable for a setting that
+the process does not have is noted in its log.
 
 Secrets are files that a setting names, or values that no log and no error shows (`secret text`). Nothing insecure is a
 default.
@@ -58,20 +61,23 @@ def _rows(model: type[BaseModel], above: str, variable: str) -> Iterator[tuple[s
         path, named = f"{above}{name}", f"{variable}{name.upper()}"
         meaning = " ".join((field.description or "").split())
         yield f"`{path}`", _type(field), _default(field), meaning, f"`{named}`"
-        inner, many = _inner(field.annotation)
+        inner, each = _inner(field.annotation)
         if inner is not None:
-            yield from _rows(
-                inner, f"{path}.N." if many else f"{path}.", f"{named}__N__" if many else f"{named}__"
-            )
+            step = [each] if each else []
+            yield from _rows(inner, ".".join([path, *step, ""]), "__".join([named, *step, ""]))
 
 
-def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The model within a field's type, and whether there may be many of it."""
+def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """The model within a field's type, and what stands for one of many: `N`, `NAME`, or nothing."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
-    many = get_origin(annotation) in (tuple, list)
+        return annotation, ""
     found = (_inner(part)[0] for part in get_args(annotation))
-    return next((model for model in found if model is not None), None), many
+    return next((model for model in found if model is not None), None), _each(annotation)
+
+
+def _each(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    return "N" if origin in (tuple, list) else "NAME" if origin in _MAPPINGS else ""
 
 
 def _default(field: FieldInfo) -> str:
@@ -79,8 +85,11 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     if field.default in (None, PydanticUndefined):
         return "none"
-    value = field.default.value if isinstance(field.default, StrEnum) else field.default
-    return f"`{value}`" if value != "" else "empty"
+    value = field.default
+    if value == "":
+        return "empty"
+    plain = isinstance(value, str | Path)
+    return f"`{value if plain else to_json(value).decode()}`"
 
 
 def _type(field: FieldInfo) -> str:
@@ -112,6 +121,8 @@ def _name(annotation: Any) -> str:
         return " or ".join(_name(part) for part in args)
     if get_origin(annotation) in (tuple, list):
         return f"list of {_name(args[0])}s"
+    if get_origin(annotation) in _MAPPINGS:
+        return f"{_name(args[1])} by name"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return " or ".join(f"`{member.value}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
