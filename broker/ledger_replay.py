@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from broker.decide import Labelled, Ruled, others, rule_on
+from broker.policy.deciding import Labelled, Ruled, others, rule_on
 from broker.release import Told, certify
 from broker.versions import Version, Versions
 from schemas.certificate import Head, certificate_digest, chain_start
@@ -111,7 +111,7 @@ class _Replay:
         if version is None:
             self._differs(leaf.number, "is decided under no version that was signed")
             return
-        active = others(version, self._lane, leaf.at_ms)
+        active = others(version.engine.directory, self._lane, leaf.at_ms)
         if active != leaf.active:
             self._differs(leaf.number, "names other active agencies than its version")
         try:
@@ -127,7 +127,7 @@ class _Replay:
         except (UnknownCode, KeyError, msgspec.MsgspecError):
             self._differs(leaf.number, "has a label, kind or portion that admission refuses")
             return
-        ruled = rule_on(leaf.kind, labelled, active, version, self._lane, leaf.at_ms)
+        ruled = rule_on(leaf.kind, labelled, active, version.engine, self._lane, leaf.at_ms)
         for portion, again in zip(leaf.portions, ruled, strict=True):
             if portion.ruling != again.ruling_digest:
                 self._differs(leaf.number, f"names another ruling on '{portion.name}' than the rules give")

@@ -1,6 +1,6 @@
 """From a leaf and the rulings that it names to each pair's outcome with its reason. Pure; says what was decided."""
 
-from broker.preview import Foreseen, foreseen_by
+from broker.policy.foreseeing import Foreseen, foreseen_by
 from schemas.ledger import Admitted, LedgerPortion
 from schemas.rulings import Ruling
 

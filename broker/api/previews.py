@@ -12,7 +12,7 @@ from pydantic import Field
 from broker.api import examples
 from broker.api.context import Context, ThisContext, reads_json
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
-from broker.preview import ForeseenPortion, Portion, foresee, refusal
+from broker.policy.foreseeing import ForeseenPortion, Portion, foresee, refusal
 from schemas.clock import instant
 from schemas.codes import Kind, PortionName
 from schemas.directory import AgencyField
@@ -83,10 +83,10 @@ async def preview(
     context.allow(bool(context.sight.previews_for))
     originator = _originator(context, request.originator)
     labelled = [Portion(portion.name, portion.label.label()) for portion in request.portions]
-    refused = refusal(context.version, originator, request.kind, labelled, context.now_ms)
+    refused = refusal(context.version.engine, originator, request.kind, labelled, context.now_ms)
     foreseen: tuple[ForeseenPortion, ...] = ()
     if refused is None:
-        foreseen = foresee(context.version, originator, request.kind, labelled, context.now_ms)
+        foreseen = foresee(context.version.engine, originator, request.kind, labelled, context.now_ms)
     return PreviewBody(
         at=instant(context.now_ms),
         originator=originator,

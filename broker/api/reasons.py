@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Self
 
-from broker.preview import Foreseen
+from broker.policy.foreseeing import Foreseen
 from broker.versions import Version
 from schemas.directory import AgencyField
 from schemas.ids import RuleId

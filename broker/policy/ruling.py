@@ -84,7 +84,7 @@ class Engine:
         self.stats = Stats()
         self._domains = domains
         self._policy = policy
-        self._directory = directory
+        self.directory = directory
         self._arrangement = arrangement
         self._declared = frozenset(policy.schema.attributes["principal"])
         self._portion_read = tuple(sorted(policy.reads.resource))
@@ -111,7 +111,7 @@ class Engine:
         Raises: `ValueError` for an admission time outside years 1 to 9999.
         """
         # The parsed values are the key, never their bytes: one value has many encodings on the wire.
-        epoch = self._directory.epoch_of(at_ms)
+        epoch = self.directory.epoch_of(at_ms)
         asked = (originator, kind, portion, label.handling, label.routing, record, epoch)
         recent = self._by_label.get(asked)
         if recent is not None and recent[0] <= at_ms < recent[1]:
@@ -136,12 +136,12 @@ class Engine:
             raise ValueError(f"admission time {at_ms} ms is outside years 1 to 9999")
         try:
             bears = bears_persons(kind, name)
-            entry = self._directory.agency(originator)
+            entry = self.directory.agency(originator)
         except KeyError:
             # What is not known may name persons: the protective reading.
             return _Question(originator, True, label, at_ms, None)
         portion = Portion(entry, kind, name, bears, label.handling, label.routing, record)
-        asked = portion if self._directory.knows(label.routing) and expressible(portion) else None
+        asked = portion if self.directory.knows(label.routing) and expressible(portion) else None
         return _Question(originator, bears, label, at_ms, asked)
 
     def _key(self, question: _Question) -> Hashable:
@@ -152,7 +152,7 @@ class Engine:
         exposing = shut or "exposed_states" in reads.principal or "exposed_known" in reads.principal
         return (
             question.originator,
-            self._directory.epoch_of(question.at_ms),
+            self.directory.epoch_of(question.at_ms),
             frozenset(handling.origins) if shut else None,
             frozenset(routing.officers) if exposing else None,
             None
@@ -206,9 +206,9 @@ class Engine:
         return ruling_digest(self._domains, data), data, ruling
 
     def _roster(self, at_ms: int) -> Roster:
-        epoch = self._directory.epoch_of(at_ms)
+        epoch = self.directory.epoch_of(at_ms)
         roster = self._rosters.get(epoch)
         if roster is None:
-            roster = Roster(self._directory, at_ms, self._declared, self._policy.reads.principal)
+            roster = Roster(self.directory, at_ms, self._declared, self._policy.reads.principal)
             self._rosters.put(epoch, roster)
         return roster

@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import Field
 
 from broker.policy import Policy, PolicyError, load_policy
-from deploy.arrangements.lined_yaml import YamlError, read_lined
 from schemas.directory import Directory
+from schemas.lined_yaml import YamlError, read_lined
 from schemas.model import Model
 
 DIRECTORY_FILE = "directory.yaml"

@@ -5,7 +5,7 @@
   Ctrl-C.
 - An error that we foresaw is one sentence, never a trace.
 
-To add a command, write a module with `app = typer.Typer()` and a line in `deploy.cli.lazy.COMMANDS`.
+To add a command, write a module with `app = typer.Typer()` and a line in `deploy.cli.lazy.Commands`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import sys
 
 import typer
 
-from deploy.cli.lazy import LazyGroup
+from deploy.cli.lazy import Commands
 from deploy.errors import DeployError, Missing, Refused
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()

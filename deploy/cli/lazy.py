@@ -1,38 +1,51 @@
-"""A command group that imports a command's module when the command is asked for, not before."""
+"""Command groups that import a command's module when the command is asked for, not before."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
-#: Command -> the module whose `app` it is. The order is the one in `entente --help`.
-COMMANDS = {
-    "demo": "deploy.cli.demo",
-    "simulate": "deploy.cli.simulate",
-    "arrangement": "deploy.cli.arrangement",
-    "keys": "deploy.cli.keys",
-    "agency": "deploy.cli.agency",
-    "broker": "deploy.cli.broker",
-    "reshard": "deploy.cli.reshard",
-    "ledger": "deploy.cli.ledger",
-    "verify": "deploy.cli.verify",
-    "settings": "deploy.cli.settings",
-    "doctor": "deploy.cli.doctor",
-}
-
 
 class LazyGroup(TyperGroup):
-    """Finds its commands in `COMMANDS`."""
+    """Finds its commands by module: `modules` says whose `app` each command is, in the order of `--help`."""
+
+    modules: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(self.modules)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        command = typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+        command = typer.main.get_command(importlib.import_module(self.modules[cmd_name]).app)
         command.name = cmd_name
         return command
+
+
+class Commands(LazyGroup):
+    """`entente`."""
+
+    modules: ClassVar[Mapping[str, str]] = {
+        "demo": "deploy.cli.demo",
+        "simulate": "deploy.cli.simulate",
+        "policy": "deploy.cli.policy",
+        "arrangement": "deploy.cli.arrangement",
+        "keys": "deploy.cli.keys",
+        "agency": "deploy.cli.agency",
+        "broker": "deploy.cli.broker",
+        "reshard": "deploy.cli.reshard",
+        "ledger": "deploy.cli.ledger",
+        "verify": "deploy.cli.verify",
+        "settings": "deploy.cli.settings",
+        "doctor": "deploy.cli.doctor",
+    }
+
+
+class PolicyCommands(LazyGroup):
+    """`entente policy`."""
+
+    modules: ClassVar[Mapping[str, str]] = {}

@@ -6,7 +6,6 @@ What cannot be written in full (a correction of nothing) is told as a fault, wit
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from deploy.arrangements.lined_yaml import Path, field_name
 from deploy.scenarios.model import (
     AdvertTakenDown,
     Correct,
@@ -20,6 +19,7 @@ from deploy.scenarios.model import (
 from deploy.scenarios.names import hint
 from schemas.codes import Kind, PortionName
 from schemas.directory import instant_ms
+from schemas.lined_yaml import Path, field_name
 
 Fault = Callable[[Path, str], None]
 

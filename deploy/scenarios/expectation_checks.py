@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from deploy.arrangements.lined_yaml import Path
 from deploy.scenarios.acts import Fault, WrittenAct
 from deploy.scenarios.expected import NOT_ACTIVE, Expected, Where
 from deploy.scenarios.known import Known
@@ -11,6 +10,7 @@ from deploy.scenarios.model import Scenario
 from deploy.scenarios.names import hint
 from schemas.directory import instant_ms
 from schemas.ids import RuleId
+from schemas.lined_yaml import Path
 from schemas.records import KINDS
 from schemas.verdicts import Withheld
 

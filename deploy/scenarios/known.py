@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from deploy.arrangements.lined_yaml import Path
 from deploy.scenarios.acts import Fault
 from deploy.scenarios.fields import Span
 from deploy.scenarios.model import Scenario
 from deploy.scenarios.names import hint
 from schemas.codes import AgencyRole
 from schemas.directory import Directory
+from schemas.lined_yaml import Path
 
 
 def utc(at: datetime) -> str:

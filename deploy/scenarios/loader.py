@@ -9,8 +9,6 @@ from pathlib import Path
 
 from deploy.arrangements import SHIPPED as ARRANGEMENTS
 from deploy.arrangements import ArrangementError, ArrangementSource, read_arrangement
-from deploy.arrangements.lined_yaml import LinedYaml, YamlError, read_lined
-from deploy.arrangements.lined_yaml import Path as Place
 from deploy.scenarios import SHIPPED
 from deploy.scenarios.acts import Fault, WrittenAct, written_acts
 from deploy.scenarios.expectation_checks import ExpectationChecks
@@ -18,6 +16,8 @@ from deploy.scenarios.marks import Version
 from deploy.scenarios.model import Scenario
 from deploy.scenarios.names import hint
 from deploy.scenarios.timeline_checks import TimelineChecks
+from schemas.lined_yaml import LinedYaml, YamlError, read_lined
+from schemas.lined_yaml import Path as Place
 
 TEMPLATE = "template"
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from agencies.simulation.world import POOLS
 from deploy.arrangements import ArrangementError, ArrangementSource
-from deploy.arrangements.lined_yaml import Path
 from deploy.arrangements.loader import RULES_FOLDER
 from deploy.scenarios.acts import Fault, WrittenAct
 from deploy.scenarios.background import chosen
@@ -19,6 +18,7 @@ from deploy.scenarios.marks import MOST_MARKS, Alteration, Version, in_force, ma
 from deploy.scenarios.model import ChangeTerms, Scenario
 from deploy.scenarios.names import hint
 from schemas.directory import Directory, instant_ms
+from schemas.lined_yaml import Path
 from schemas.records import KINDS
 
 _RULES_FILE: Final = re.compile(r"[a-z0-9][a-z0-9-]*\.cedar")

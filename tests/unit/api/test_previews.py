@@ -6,7 +6,7 @@ import pytest
 
 from agencies.drafting import Draft
 from broker.lane import fold
-from broker.preview import Portion, foresee, refusal
+from broker.policy.foreseeing import Portion, foresee, refusal
 from schemas.http.labels import LabelBody
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label
@@ -58,9 +58,9 @@ def test_foreseen_is_what_the_lane_decides(agency: AgencyId) -> None:
     assert len(decided) == len(items)
     for draft in items:
         labelled = [Portion(p.name, p.label) for p in draft.portions]
-        assert refusal(version(), agency, draft.kind, labelled, NOW_MS) is None
+        assert refusal(version().engine, agency, draft.kind, labelled, NOW_MS) is None
         leaf = decided[draft.record_id]
-        for foreseen in foresee(version(), agency, draft.kind, labelled, NOW_MS):
+        for foreseen in foresee(version().engine, agency, draft.kind, labelled, NOW_MS):
             portion = next(p for p in leaf.portions if p.name == foreseen.name)
             assert [o.recipient for o in foreseen.outcomes] == list(leaf.active)
             ruling = rulings[Digest(portion.ruling)]

@@ -1,6 +1,6 @@
 """A preview: what would become of a record with these labels, if it were admitted now. Pure, as deciding is.
 
-- The same questions in the same order as admission and `broker.decide` ask them, of the same engine: a preview that
+- The same questions in the same order as admission and `deciding` ask them, of the same engine: a preview that
   differed from the decision would be worse than none (a test compares them).
 - What only sealed bytes can show (signatures, capsules, sequence, revision) is no part of it.
 """
@@ -8,8 +8,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.decide import Labelled, others, rule_on
-from broker.versions import Version
+from broker.policy.deciding import Labelled, others, rule_on
+from broker.policy.ruling import Engine
 from schemas.audience import audience
 from schemas.codes import Kind, PortionName
 from schemas.ids import AgencyId, RuleId
@@ -44,10 +44,10 @@ class ForeseenPortion:
 
 
 def refusal(
-    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
+    engine: Engine, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
 ) -> Refused | None:
     """Why admission would quarantine the record, as far as labels tell; None: it would not."""
-    directory, spec = version.arrangement.directory, KINDS[kind]
+    directory, spec = engine.directory, KINDS[kind]
     if directory.suspended(originator, at_ms):
         return Refused.ORIGINATOR_NOT_ACTIVE
     names = [portion.name for portion in portions]
@@ -65,17 +65,17 @@ def refusal(
 
 
 def foresee(
-    version: Version, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
+    engine: Engine, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
 ) -> tuple[ForeseenPortion, ...]:
     """Who would get which portion and why, of a record that admission would not refuse (`refusal` says None)."""
-    directory, spec = version.arrangement.directory, KINDS[kind]
-    active = others(version, originator, at_ms)
+    directory, spec = engine.directory, KINDS[kind]
+    active = others(engine.directory, originator, at_ms)
     labelled = []
     for portion in portions:
         bears = spec.portions[portion.name].bears_persons
         sealed_for = audience(portion.label, bears, originator, directory, at_ms)
         labelled.append(Labelled(portion.name, portion.label, bears, sealed_for))
-    ruled = rule_on(kind, labelled, active, version, originator, at_ms)
+    ruled = rule_on(kind, labelled, active, engine, originator, at_ms)
     return tuple(
         ForeseenPortion(
             portion.name,

@@ -1,0 +1,61 @@
+"""What the commands of `entente policy` share: which arrangement, which record, and an engine to ask."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.policy import Engine
+from broker.policy.drafted import DraftedRecord
+from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
+from deploy.errors import Refused
+from schemas.canonical import Domains
+from schemas.ids import Digest
+from schemas.lined_yaml import YamlError, read_lined
+
+ArrangementArgument = Annotated[
+    str, typer.Argument(metavar="ARRANGEMENT", help="Folder of an arrangement, or the name of a shipped one.")
+]
+ArrangementOption = Annotated[
+    str, typer.Option("--arrangement", help="Folder of an arrangement, or the name of a shipped one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
+
+#: The arrangement that is meant where none is named.
+USUAL = "g7"
+
+
+def read_source(name: str) -> ArrangementSource:
+    """An arrangement by its folder, or by the name of a shipped one. Raises: `Refused` with a line for each error."""
+    folder = SHIPPED / name if "/" not in name and (SHIPPED / name).is_dir() else Path(name)
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if (p / "directory.yaml").is_file()))
+        raise Refused(f"'{name}' is neither a folder nor a shipped arrangement ({shipped})")
+    try:
+        return read_arrangement(folder)
+    except ArrangementError as error:
+        raise Refused(str(error)) from error
+
+
+def engine_of(source: ArrangementSource) -> Engine:
+    """An engine over the rules as they are written: its rulings are of no version that was signed."""
+    return Engine(Domains(source.federation), source.policy, source.directory, Digest(bytes(32)))
+
+
+def read_draft(path: Path) -> DraftedRecord:
+    """A record's labels from a file, YAML or JSON. Raises: `Refused` with file, line, field and what was expected."""
+    try:
+        written = read_lined(str(path), path.read_text(encoding="utf-8"))
+        return written.check(DraftedRecord, written.values)
+    except YamlError as error:
+        raise Refused(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"'{path}': expected UTF-8 text") from error
+    except OSError as error:
+        raise Refused(f"'{path}' cannot be read: {error.strerror}") from error
+
+
+def now_ms() -> int:
+    """The instant that is meant where a record says none."""
+    return time.time_ns() // 1_000_000
