@@ -58,6 +58,10 @@ class LinedYaml:
             lines = [self._fault(e["type"], e["msg"], e["input"], (*at, *e["loc"])) for e in error.errors()]
             raise YamlError(lines) from error
 
+    def line(self, path: Path) -> int:
+        """The line of the field at `path`, or of the nearest above it."""
+        return _line(_find(self.root, path))
+
     def error(self, path: Path, message: str) -> YamlError:
         """An error of the caller's own about the field at `path`."""
         return YamlError([f"{self.file}:{_line(_find(self.root, path))}: {field_name(path)}: {message}"])

@@ -3,10 +3,12 @@
     directory.yaml        federation, threshold, agencies, officers, communities, suspensions, lanes
     schema.cedarschema    the types that rules speak of
     sharing/*.cedar       the rules, by subject
+    invariants.yaml       what the rules promise of every label, to be proved; may be absent
 
 A file that belongs to none of these is an error in `sharing/`: a rule that nobody reads protects nobody.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from broker.policy import Policy, PolicyError, load_policy
+from broker.policy.proof.invariants import Invariant, load_invariants
 from schemas.directory import Directory
 from schemas.lined_yaml import YamlError, read_lined
 from schemas.model import Model
@@ -21,6 +24,7 @@ from schemas.model import Model
 DIRECTORY_FILE = "directory.yaml"
 SCHEMA_FILE = "schema.cedarschema"
 RULES_FOLDER = "sharing"
+INVARIANTS_FILE = "invariants.yaml"
 
 
 class ArrangementError(Exception):
@@ -42,7 +46,7 @@ class Terms(Model):
 
 @dataclass(frozen=True)
 class ArrangementSource:
-    """An arrangement as it is written, and its rules as they were checked. `policies`: text by file name."""
+    """An arrangement as it is written, its rules and invariants as they were checked. `policies`: text by file name."""
 
     federation: str
     threshold: int
@@ -50,6 +54,8 @@ class ArrangementSource:
     schema: str
     policies: dict[str, str]
     policy: Policy = field(repr=False)
+    invariants_text: str = ""
+    invariants: Mapping[str, Invariant] = field(default_factory=dict, repr=False)
 
 
 def read_arrangement(folder: Path) -> ArrangementSource:
@@ -65,7 +71,21 @@ def read_arrangement(folder: Path) -> ArrangementSource:
         policy = load_policy(policies, schema, directory, SCHEMA_FILE)
     except PolicyError as error:
         raise ArrangementError(tuple(f"{folder}/{fault}" for fault in error.faults)) from error
-    return ArrangementSource(terms.federation, terms.threshold, directory, schema, policies, policy)
+    promised = folder / INVARIANTS_FILE
+    text = _read(promised) if promised.exists() else ""
+    invariants = _invariants(text, policy, directory, promised) if text else {}
+    return ArrangementSource(
+        terms.federation, terms.threshold, directory, schema, policies, policy, text, invariants
+    )
+
+
+def _invariants(text: str, policy: Policy, directory: Directory, path: Path) -> Mapping[str, Invariant]:
+    try:
+        return load_invariants(text, policy.schema, directory, str(path))
+    except YamlError as error:
+        raise ArrangementError(error.errors) from error
+    except PolicyError as error:
+        raise ArrangementError(tuple(map(str, error.faults))) from error
 
 
 def _read(path: Path) -> str:

@@ -48,4 +48,7 @@ class Commands(LazyGroup):
 class PolicyCommands(LazyGroup):
     """`entente policy`."""
 
-    modules: ClassVar[Mapping[str, str]] = {}
+    modules: ClassVar[Mapping[str, str]] = {
+        "lint": "deploy.cli.policy.lint",
+        "prove": "deploy.cli.policy.prove",
+    }

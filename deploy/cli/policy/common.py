@@ -1,10 +1,14 @@
 """What the commands of `entente policy` share: which arrangement, which record, and an engine to ask."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
@@ -59,3 +63,16 @@ def read_draft(path: Path) -> DraftedRecord:
 def now_ms() -> int:
     """The instant that is meant where a record says none."""
     return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def progress(doing: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal, gone when the work is done; the function is called with what is being worked on."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda what: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda what: bar.update(task, advance=1, description=f"{doing} {what}")
