@@ -5,16 +5,15 @@
 - A replay that differs from what the solver said is an error of this software, and nothing is shown but that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import z3
 
 from broker.policy.drafted import drafted
 from broker.policy.foreseeing import Foreseen, Portion, foresee, refusal
 from broker.policy.loader import Policy
-from broker.policy.proof.logic import Formula, Listed
+from broker.policy.proof.logic import Formula
 from broker.policy.proof.solver import Literal, Solver
 from broker.policy.proof.world import World
 from broker.policy.roster import Roster
@@ -22,6 +21,7 @@ from broker.policy.ruling import Engine
 from schemas.canonical import Domains
 from schemas.clock import instant
 from schemas.codes import (
+    UNKNOWN_STATE,
     AgencyRole,
     Caveat,
     HandlingCode,
@@ -40,6 +40,7 @@ from schemas.directory import Agency, Community, Directory, Membership, Officer
 from schemas.ids import AgencyId, CommunityId, Digest, OfficerId
 from schemas.labels import Handling, Label, Routing, ordered
 from schemas.records import KINDS
+from schemas.verdicts import Withheld
 
 _DOMAINS = Domains("witness")
 _DAYS_KEPT = 365
@@ -69,6 +70,8 @@ class Witness:
     other: Portion | None
     posted: bool
     at_ms: int
+    suspended: bool = False
+    """The recipient is; then it is no pair, and the decision is that it is not addressed."""
 
     @property
     def portions(self) -> tuple[Portion, ...]:
@@ -84,7 +87,7 @@ class Witness:
             "recipient": {
                 **_entry(self.recipient),
                 "coordinating": self.recipient.coordinating,
-                "exposed_states": None if self.recipient.exposed is None else sorted(self.recipient.exposed),
+                "exposed_states": None if self.recipient.exposed is None else _texts(self.recipient.exposed),
                 "communities": sorted(self.communities),
                 "officer_posted": self.posted,
             },
@@ -97,6 +100,8 @@ class Witness:
         refused = refusal(engine, self.originator.id, self.kind, self.portions, self.at_ms)
         if refused is not None:
             raise Disagreement(f"admission would refuse the record ({refused}): {self.document()}")
+        if self.suspended:
+            return Foreseen(self.recipient.id, Withheld.NOT_ADDRESSED, ())
         portions = foresee(engine, self.originator.id, self.kind, self.portions, self.at_ms)
         return next(o for o in portions[0].outcomes if o.recipient == self.recipient.id)
 
@@ -174,36 +179,15 @@ class Witnesses:
 def _as_today(world: World, directory: Directory, at_ms: int) -> Formula:
     """Recipient and originator are entries of the directory as of the instant, with their memberships."""
     roster = Roster(directory, at_ms, frozenset(), frozenset())
-    recipients, originators = [], []
-    for recipient in roster.everyone.values():
-        entry = directory.agency(recipient.agency)
-        if entry.id not in world.lists["Agency"].bits:
-            continue
-        exposed = recipient.exposed
-        recipients.append(
-            z3.And(
-                world.terms.principal == world.lists["Agency"].constant([entry.id]),
-                world.recipient("role") == world.lists["AgencyRole"].constant([entry.role]),
-                world.recipient("states") == _known(world.lists["State"], entry.states),
-                world.recipient("coordinating") == z3.BoolVal(entry.coordinating),
-                world.recipient("exposed_known") == z3.BoolVal(exposed is not None),
-                world.recipient("exposed_states") == _known(world.lists["State"], exposed or ()),
-                world.recipient("suspended") == z3.BoolVal(directory.suspended(entry.id, at_ms)),
-                world.terms.ancestors == _known(world.lists["Community"], recipient.communities),
-            )
-        )
-        originators.append(
-            z3.And(
-                world.originator == world.lists["Agency"].constant([entry.id]),
-                world.resource("originator_role") == world.lists["AgencyRole"].constant([entry.role]),
-                world.resource("originator_states") == _known(world.lists["State"], entry.states),
-            )
-        )
+    here = [agency for agency in roster.everyone if agency in world.lists["Agency"].bits]
+    recipients = (equal(world.as_recipient(), world.recipient_of(roster, directory, a, at_ms)) for a in here)
+    originators = (equal(world.as_originator(), world.originator_of(directory.agency(a))) for a in here)
     return z3.And(z3.Or(*recipients), z3.Or(*originators))
 
 
-def _known(listed: Listed, names: Any) -> Formula:
-    return listed.constant([name for name in names if name in listed.bits])
+def equal(variables: Mapping[str, Formula], values: Mapping[str, Formula]) -> Formula:
+    """Each variable has its value."""
+    return z3.And(*(variables[name] == value for name, value in values.items()))
 
 
 def _wishes(world: World, at_ms: int) -> Iterator[Formula]:
@@ -226,6 +210,8 @@ def _wishes(world: World, at_ms: int) -> Iterator[Formula]:
         ("subjects", ""),
     ):
         value = resource(attribute)
+        if attribute == "origins":
+            yield value & lists["State"].constant([UNKNOWN_STATE]) == 0
         yield value == 0
         if kind or attribute in ("subjects", "caveats", "handling_codes"):
             yield value & (value - 1) == 0
@@ -337,4 +323,8 @@ def _stranger(agency: str) -> Agency:
 
 
 def _entry(agency: Agency) -> dict[str, object]:
-    return {"agency": agency.id, "role": str(agency.role), "states": sorted(agency.states)}
+    return {"agency": str(agency.id), "role": str(agency.role), "states": _texts(agency.states)}
+
+
+def _texts(codes: Iterable[str]) -> list[str]:
+    return sorted(str(code) for code in codes)

@@ -18,13 +18,15 @@ from typing import Final
 
 import z3
 
-from broker.policy.entities import AGENCY, CLOSED_LISTS, DAY_MS, PORTION
+from broker.policy.entities import AGENCY, CLOSED_LISTS, DAY_MS, PORTION, Standing
 from broker.policy.instants import LAST_MS
 from broker.policy.loader import Rule
 from broker.policy.proof.logic import WIDTH, Formula, Listed, Logic, Terms
 from broker.policy.reads import Reads
+from broker.policy.roster import Roster
 from schemas.codes import UNKNOWN_STATE, SubjectCategory
-from schemas.directory import Directory
+from schemas.directory import Agency, Directory
+from schemas.ids import AgencyId
 from schemas.records import KINDS
 from schemas.verdicts import Effect
 
@@ -76,6 +78,44 @@ class World:
 
     def recipient(self, attribute: str) -> Formula:
         return self.terms.attributes["principal", attribute]
+
+    def as_recipient(self) -> dict[str, Formula]:
+        """The variables that an agency's entry and memberships decide, while it is the recipient."""
+        attributes = {name: self.recipient(name) for name in AGENCY}
+        return {"principal": self.terms.principal, "ancestors": self.terms.ancestors, **attributes}
+
+    def as_originator(self) -> dict[str, Formula]:
+        """The variables that an agency's entry decides, while it is the originator."""
+        return {name: self.resource(name) for name in ("originator", "originator_role", "originator_states")}
+
+    def recipient_of(
+        self, roster: Roster, directory: Directory, agency: AgencyId, at_ms: int
+    ) -> dict[str, Formula]:
+        """The values of `as_recipient` for an entry of a directory at an instant. `roster`: the directory's, then."""
+        recipient = roster.everyone[agency]
+        standing = Standing(directory.agency(agency), recipient.exposed, directory.suspended(agency, at_ms))
+        found = {name: self._constant(kind, value(standing)) for name, (kind, value) in AGENCY.items()}
+        return {
+            "principal": self._constant("Agency", agency),
+            "ancestors": self._constant("Set<Community>", frozenset(recipient.communities)),
+            **found,
+        }
+
+    def originator_of(self, entry: Agency) -> dict[str, Formula]:
+        """The values of `as_originator` for an entry."""
+        return {
+            "originator": self._constant("Agency", entry.id),
+            "originator_role": self._constant("AgencyRole", entry.role),
+            "originator_states": self._constant("Set<State>", entry.states),
+        }
+
+    def _constant(self, kind: str, value: object) -> Formula:
+        """A value as it stands here; of a set those of its members that this world has."""
+        if isinstance(value, bool):
+            return z3.BoolVal(value)
+        listed = self.lists[kind.removeprefix("Set<").removesuffix(">")]
+        names = value if isinstance(value, frozenset) else {value}
+        return listed.constant([str(name) for name in names if str(name) in listed.bits])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import json
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from broker.policy.proof.prove import Counterexample, Proof, Proved, prove
 from deploy.arrangements import ArrangementSource
@@ -35,11 +37,16 @@ def policy_prove(arrangement: ArrangementArgument = USUAL, as_json: JsonOption =
 def show_proved(proved: Proved, source: ArrangementSource) -> None:
     """Each promise with its proof, and the counterexamples below."""
     console = Console()
+    table = Table.grid(padding=(0, 2))
     for proof in proved.proofs:
-        mark = "[green]holds[/]" if proof.holds else "[bold red]fails[/]"
-        console.print(f"{mark}  [bold]{proof.id}[/]  {proof.says}", highlight=False)
-        for line in _against(proof, source):
-            console.print(f"       {line}", markup=False, highlight=False)
+        mark = Text("holds", "green") if proof.holds else Text("fails", "bold red")
+        table.add_row(mark, Text(proof.id, "bold"), proof.says)
+    console.print(table)
+    for proof in proved.proofs:
+        if not proof.holds:
+            console.print(f"\n[bold red]fails[/]  [bold]{proof.id}[/]  {proof.says}", highlight=False)
+            for line in _against(proof, source):
+                console.print(f"       {line}", markup=False, highlight=False)
     if proved.gate_alone is not None:
         lines = list(witness_lines(proved.gate_alone.witness, proved.gate_alone.decided, source.policy))
         console.print(
@@ -58,8 +65,6 @@ def show_proved(proved: Proved, source: ArrangementSource) -> None:
 
 
 def _against(proof: Proof, source: ArrangementSource) -> list[str]:
-    if proof.holds:
-        return []
     if proof.against is None:
         return ["nothing is ever released for which this holds"]
     return list(witness_lines(proof.against.witness, proof.against.decided, source.policy))
