@@ -108,6 +108,8 @@ def hold_ceremony(source: ArrangementSource, folder: Path, authority: Issuer) ->
         broker=SigningKey.of(broker.public),
         schema_text=source.schema,
         policies=source.policies,
+        invariants=source.invariants_text,
+        cases=source.cases,
         gate_version=GATE_VERSION,
         engine_version=ENGINE_VERSION,
     )

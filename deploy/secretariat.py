@@ -54,6 +54,8 @@ def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
             "directory": source.directory,
             "schema_text": source.schema,
             "policies": source.policies,
+            "invariants": source.invariants_text,
+            "cases": source.cases,
         }
     )
     return propose(body)

@@ -175,10 +175,13 @@ class _Search:
                 "communities": frozenset(rosters[0].everyone[agency].communities),
                 "suspended": old.suspended(agency, self._at_ms),
             }
-            yield from self._of_entry(agency, self._world.as_recipient(), then, now, recipient_before)
+            recipient_after = {"suspended": new.suspended(agency, self._at_ms)}
+            yield from self._of_entry(
+                agency, self._world.as_recipient(), then, now, recipient_before, recipient_after
+            )
             then, now = (self._world.originator_of(directory.agency(agency)) for directory in (old, new))
             originator_before = {"originator": old.agency(agency)}
-            yield from self._of_entry(agency, self._world.as_originator(), then, now, originator_before)
+            yield from self._of_entry(agency, self._world.as_originator(), then, now, originator_before, {})
 
     def _of_entry(
         self,
@@ -187,8 +190,9 @@ class _Search:
         then: Mapping[str, Formula],
         now: Mapping[str, Formula],
         before: Mapping[str, Any],
+        after: Mapping[str, Any],
     ) -> Iterator[Flow]:
-        """`variables` were as `then` and are as `now`; `before`: the witness's fields as they were."""
+        """`variables` were as `then` and are as `now`; so were and are the witness's fields `before` and `after`."""
         if all(z3.eq(then[name], now[name]) for name in now):
             return
         here = self._solver.name(equal(variables, now))
@@ -201,7 +205,7 @@ class _Search:
             apart.append(z3.Not(this))
             witness = self._witnesses.witness(here, changed, this)
             assert witness is not None
-            yield self._flow(replace(witness, **before), witness, agency)
+            yield self._flow(replace(witness, **before), replace(witness, **after), agency)
 
 
 def _supposed(entry: Agency, roster: Roster) -> Agency:

@@ -140,5 +140,7 @@ def _atoms(expr: pst.Expr) -> Iterator[pst.Expr]:
         case pst.IfThenElse(cond=cond, then_expr=then_expr, else_expr=else_expr):
             for part in (cond, then_expr, else_expr):
                 yield from _atoms(part)
+        case pst.BoolLit():
+            return  # written out, so meant
         case _:
             yield expr
