@@ -52,9 +52,9 @@ def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
             "predecessor": current.digest.hex(),
             "threshold": source.threshold,
             "directory": source.directory,
-            "schema_text": source.schema,
+            "schema_text": source.schema_text,
             "policies": source.policies,
-            "invariants": source.invariants_text,
+            "invariants_text": source.invariants_text,
             "cases": source.cases,
         }
     )

@@ -51,7 +51,7 @@ class ArrangementSource:
     federation: str
     threshold: int
     directory: Directory
-    schema: str
+    schema_text: str
     policies: dict[str, str]
     policy: Policy = field(repr=False)
     invariants_text: str = ""

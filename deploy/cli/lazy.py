@@ -50,5 +50,7 @@ class PolicyCommands(LazyGroup):
 
     modules: ClassVar[Mapping[str, str]] = {
         "lint": "deploy.cli.policy.lint",
+        "mutate": "deploy.cli.policy.mutate",
         "prove": "deploy.cli.policy.prove",
+        "check": "deploy.cli.policy.check",
     }

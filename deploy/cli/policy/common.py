@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from broker.policy.drafted import DraftedRecord
 from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
 from deploy.errors import Refused
 from schemas.canonical import Domains
+from schemas.directory import instant_ms
 from schemas.ids import Digest
 from schemas.lined_yaml import YamlError, read_lined
 
@@ -25,6 +27,11 @@ ArrangementOption = Annotated[
     str, typer.Option("--arrangement", help="Folder of an arrangement, or the name of a shipped one.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
+
+AtOption = Annotated[
+    datetime | None,
+    typer.Option("--at", metavar="INSTANT", help="As of when the directory is shown; now, if not said. UTC."),
+]
 
 #: The arrangement that is meant where none is named.
 USUAL = "g7"
@@ -58,6 +65,11 @@ def read_draft(path: Path) -> DraftedRecord:
         raise Refused(f"'{path}': expected UTF-8 text") from error
     except OSError as error:
         raise Refused(f"'{path}' cannot be read: {error.strerror}") from error
+
+
+def instant_of(at: datetime | None) -> int:
+    """Milliseconds since 1970 of `--at`, or of now."""
+    return now_ms() if at is None else instant_ms(at.replace(tzinfo=UTC))
 
 
 def now_ms() -> int:

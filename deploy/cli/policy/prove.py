@@ -15,18 +15,28 @@ from rich.text import Text
 
 from broker.policy.proof.prove import Counterexample, Proof, Proved, prove
 from deploy.arrangements import ArrangementSource
-from deploy.cli.policy.common import USUAL, ArrangementArgument, JsonOption, now_ms, progress, read_source
-from deploy.cli.policy.views import witness_json, witness_lines
+from deploy.arrangements.words import witness_json, witness_lines
+from deploy.cli.policy.common import (
+    USUAL,
+    ArrangementArgument,
+    AtOption,
+    JsonOption,
+    instant_of,
+    progress,
+    read_source,
+)
 
 app = typer.Typer()
 
 
 @app.command()
-def policy_prove(arrangement: ArrangementArgument = USUAL, as_json: JsonOption = False) -> None:
+def policy_prove(
+    arrangement: ArrangementArgument = USUAL, at: AtOption = None, as_json: JsonOption = False
+) -> None:
     """Prove the protection gate and the invariants, or show a concrete record that breaks them."""
     source = read_source(arrangement)
     with progress("proving", len(source.invariants) + 1, quiet=as_json) as step:
-        proved = prove(source.policy, source.directory, source.invariants, now_ms(), step)
+        proved = prove(source.policy, source.directory, source.invariants, instant_of(at), step)
     if as_json:
         print(json.dumps(proved_json(proved)))
     else:

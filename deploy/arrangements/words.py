@@ -1,4 +1,4 @@
-"""How the commands of `entente policy` show a concrete question: the labels, the two agencies, the decision."""
+"""A concrete question in words: the labels, the two agencies, the decision."""
 
 from collections.abc import Iterator, Mapping
 
