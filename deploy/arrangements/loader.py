@@ -3,8 +3,9 @@
     directory.yaml        federation, threshold, agencies, officers, communities, suspensions, lanes
     schema.cedarschema    the types that rules speak of
     sharing/*.cedar       the rules, by subject
+    cases/*.yaml          what the rules must and must not let through; none or more (`broker.policy.cases`)
 
-A file that belongs to none of these is an error in `sharing/`: a rule that nobody reads protects nobody.
+Another file in `sharing/` or `cases/` is an error: a rule that nobody reads protects nobody, nor does a case.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from schemas.model import Model
 DIRECTORY_FILE = "directory.yaml"
 SCHEMA_FILE = "schema.cedarschema"
 RULES_FOLDER = "sharing"
+CASES_FOLDER = "cases"
 
 
 class ArrangementError(Exception):
@@ -42,7 +44,10 @@ class Terms(Model):
 
 @dataclass(frozen=True)
 class ArrangementSource:
-    """An arrangement as it is written, and its rules as they were checked. `policies`: text by file name."""
+    """An arrangement as it is written, and its rules as they were checked.
+
+    `policies` and `cases`: text by file name. Cases say nothing of what holds; whoever wants to run them reads them.
+    """
 
     federation: str
     threshold: int
@@ -50,6 +55,7 @@ class ArrangementSource:
     schema: str
     policies: dict[str, str]
     policy: Policy = field(repr=False)
+    cases: dict[str, str] = field(default_factory=dict)
 
 
 def read_arrangement(folder: Path) -> ArrangementSource:
@@ -57,18 +63,20 @@ def read_arrangement(folder: Path) -> ArrangementSource:
 
     Raises: `ArrangementError` with every error that could be told apart.
     """
-    directory_text = _read(folder / DIRECTORY_FILE)
-    schema = _read(folder / SCHEMA_FILE)
-    policies = _rules(folder)
+    directory_text = read_text(folder / DIRECTORY_FILE)
+    schema = read_text(folder / SCHEMA_FILE)
+    policies = _texts(folder, RULES_FOLDER, ".cedar")
+    cases = _texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {}
     terms, directory = _directory(folder / DIRECTORY_FILE, directory_text)
     try:
         policy = load_policy(policies, schema, directory, SCHEMA_FILE)
     except PolicyError as error:
         raise ArrangementError(tuple(f"{folder}/{fault}" for fault in error.faults)) from error
-    return ArrangementSource(terms.federation, terms.threshold, directory, schema, policies, policy)
+    return ArrangementSource(terms.federation, terms.threshold, directory, schema, policies, policy, cases)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text. Raises: `ArrangementError` if it is no UTF-8, or cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -78,15 +86,16 @@ def _read(path: Path) -> str:
         raise ArrangementError((f"{path}: cannot be read: {error.strerror}",)) from error
 
 
-def _rules(folder: Path) -> dict[str, str]:
-    rules = folder / RULES_FOLDER
-    if not rules.is_dir():
-        raise ArrangementError((f"{rules}: expected a folder of *.cedar files",))
-    found = sorted(rules.iterdir())
-    stray = [path for path in found if path.suffix != ".cedar" or not path.is_file()]
+def _texts(folder: Path, name: str, ending: str) -> dict[str, str]:
+    """The text of each file in the folder `name` of an arrangement, all of one ending, by name and file name."""
+    inner = folder / name
+    if not inner.is_dir():
+        raise ArrangementError((f"{inner}: expected a folder of *{ending} files",))
+    found = sorted(inner.iterdir())
+    stray = [path for path in found if path.suffix != ending or not path.is_file()]
     if stray:
-        raise ArrangementError(tuple(f"{path}: expected only *.cedar files here" for path in stray))
-    return {f"{RULES_FOLDER}/{path.name}": _read(path) for path in found}
+        raise ArrangementError(tuple(f"{path}: expected only *{ending} files here" for path in stray))
+    return {f"{name}/{path.name}": read_text(path) for path in found}
 
 
 def _directory(path: Path, text: str) -> tuple[Terms, Directory]:
