@@ -64,12 +64,12 @@ class LinedYaml:
             raise YamlError(lines) from error
 
     def line(self, path: Path) -> int:
-        """The line of the field at `path`, or of the nearest above it."""
+        """The line, counted from 1, of the field at `path`, or of the nearest above it."""
         return _line(_find(self.root, path))
 
     def error(self, path: Path, message: str) -> YamlError:
         """An error of the caller's own about the field at `path`."""
-        return YamlError([f"{self.file}:{_line(_find(self.root, path))}: {field_name(path)}: {message}"])
+        return YamlError([f"{self.file}:{self.line(path)}: {field_name(path)}: {message}"])
 
     def _fault(self, kind: str, message: str, value: object, path: Path) -> str:
         node = _find(self.root, path)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, Field, StrictBool, field_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
 
 from broker.policy.foreseeing import Portion
 from schemas.clock import instant
@@ -41,6 +41,16 @@ from schemas.records import KINDS
 from schemas.records.kind import StartLabel
 
 _EPOCH_DAY: Final = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001 - a day, no instant
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("expected date and time with a time zone, such as 2026-01-31T00:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""An instant as people write it: a bare number, which pydantic would read as seconds since 1970, is refused."""
 
 
 class DraftedLabel(Model):
@@ -94,15 +104,8 @@ class DraftedRecord(Model):
 
     originator: AgencyField
     kind: Kind
-    at: AwareDatetime | None = None
+    at: Instant | None = None
     portions: Annotated[dict[PortionName, DraftedLabel], Field(min_length=1)]
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def _written_out(cls, value: object) -> object:
-        if isinstance(value, int | float):
-            raise ValueError("expected date and time with a time zone, such as 2026-01-31T00:00:00Z")
-        return value
 
     def at_ms(self, otherwise_ms: int) -> int:
         """Milliseconds since 1970 of `at`, or of the instant that is meant where none is written."""

@@ -4,8 +4,9 @@
     schema.cedarschema    the types that rules speak of
     sharing/*.cedar       the rules, by subject
     invariants.yaml       what the rules promise of every label, to be proved; may be absent
+    cases/*.yaml          what the rules must and must not let through; none or more (`broker.policy.cases`)
 
-A file that belongs to none of these is an error in `sharing/`: a rule that nobody reads protects nobody.
+Another file in `sharing/` or `cases/` is an error: a rule that nobody reads protects nobody, nor does a case.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from broker.policy import Policy, PolicyError, load_policy
 from broker.policy.proof.invariants import Invariant, load_invariants
+from schemas.arrangement import ArrangementBody
 from schemas.directory import Directory
 from schemas.lined_yaml import YamlError, read_lined
 from schemas.model import Model
@@ -25,6 +27,7 @@ DIRECTORY_FILE = "directory.yaml"
 SCHEMA_FILE = "schema.cedarschema"
 RULES_FOLDER = "sharing"
 INVARIANTS_FILE = "invariants.yaml"
+CASES_FOLDER = "cases"
 
 
 class ArrangementError(Exception):
@@ -46,7 +49,10 @@ class Terms(Model):
 
 @dataclass(frozen=True)
 class ArrangementSource:
-    """An arrangement as it is written, its rules and invariants as they were checked. `policies`: text by file name."""
+    """An arrangement as it is written, its rules and invariants as they were checked.
+
+    `policies` and `cases`: text by file name. Cases say nothing of what holds; whoever wants to run them reads them.
+    """
 
     federation: str
     threshold: int
@@ -56,6 +62,7 @@ class ArrangementSource:
     policy: Policy = field(repr=False)
     invariants_text: str = ""
     invariants: Mapping[str, Invariant] = field(default_factory=dict, repr=False)
+    cases: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_arrangement(folder: Path) -> ArrangementSource:
@@ -63,32 +70,62 @@ def read_arrangement(folder: Path) -> ArrangementSource:
 
     Raises: `ArrangementError` with every error that could be told apart.
     """
-    directory_text = _read(folder / DIRECTORY_FILE)
-    schema = _read(folder / SCHEMA_FILE)
-    policies = _rules(folder)
-    terms, directory = _directory(folder / DIRECTORY_FILE, directory_text)
-    try:
-        policy = load_policy(policies, schema, directory, SCHEMA_FILE)
-    except PolicyError as error:
-        raise ArrangementError(tuple(f"{folder}/{fault}" for fault in error.faults)) from error
+    terms, directory = _directory(folder / DIRECTORY_FILE, read_text(folder / DIRECTORY_FILE))
     promised = folder / INVARIANTS_FILE
-    text = _read(promised) if promised.exists() else ""
-    invariants = _invariants(text, policy, directory, promised) if text else {}
-    return ArrangementSource(
-        terms.federation, terms.threshold, directory, schema, policies, policy, text, invariants
+    return _checked(
+        terms.federation,
+        terms.threshold,
+        directory,
+        read_text(folder / SCHEMA_FILE),
+        _texts(folder, RULES_FOLDER, ".cedar"),
+        read_text(promised) if promised.exists() else "",
+        _texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {},
+        f"{folder}/",
     )
 
 
-def _invariants(text: str, policy: Policy, directory: Directory, path: Path) -> Mapping[str, Invariant]:
+def source_of(body: ArrangementBody) -> ArrangementSource:
+    """What a version says, as its folder would say it. Raises: `ArrangementError` as `read_arrangement` does."""
+    return _checked(
+        body.federation,
+        body.threshold,
+        body.directory,
+        body.schema_text,
+        body.policies,
+        body.invariants_text,
+        body.cases,
+        f"version {body.number}: ",
+    )
+
+
+def _checked(
+    federation: str,
+    threshold: int,
+    directory: Directory,
+    schema_text: str,
+    policies: dict[str, str],
+    invariants_text: str,
+    cases: dict[str, str],
+    where: str,
+) -> ArrangementSource:
     try:
-        return load_invariants(text, policy.schema, directory, str(path))
-    except YamlError as error:
-        raise ArrangementError(error.errors) from error
+        policy = load_policy(policies, schema_text, directory, SCHEMA_FILE)
+        invariants = (
+            load_invariants(invariants_text, policy.schema, directory, INVARIANTS_FILE)
+            if invariants_text
+            else {}
+        )
     except PolicyError as error:
-        raise ArrangementError(tuple(map(str, error.faults))) from error
+        raise ArrangementError(tuple(f"{where}{fault}" for fault in error.faults)) from error
+    except YamlError as error:
+        raise ArrangementError(tuple(f"{where}{line}" for line in error.errors)) from error
+    return ArrangementSource(
+        federation, threshold, directory, schema_text, policies, policy, invariants_text, invariants, cases
+    )
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text. Raises: `ArrangementError` if it is no UTF-8, or cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -98,15 +135,16 @@ def _read(path: Path) -> str:
         raise ArrangementError((f"{path}: cannot be read: {error.strerror}",)) from error
 
 
-def _rules(folder: Path) -> dict[str, str]:
-    rules = folder / RULES_FOLDER
-    if not rules.is_dir():
-        raise ArrangementError((f"{rules}: expected a folder of *.cedar files",))
-    found = sorted(rules.iterdir())
-    stray = [path for path in found if path.suffix != ".cedar" or not path.is_file()]
+def _texts(folder: Path, name: str, ending: str) -> dict[str, str]:
+    """The text of each file in the folder `name` of an arrangement, all of one ending, by name and file name."""
+    inner = folder / name
+    if not inner.is_dir():
+        raise ArrangementError((f"{inner}: expected a folder of *{ending} files",))
+    found = sorted(inner.iterdir())
+    stray = [path for path in found if path.suffix != ending or not path.is_file()]
     if stray:
-        raise ArrangementError(tuple(f"{path}: expected only *.cedar files here" for path in stray))
-    return {f"{RULES_FOLDER}/{path.name}": _read(path) for path in found}
+        raise ArrangementError(tuple(f"{path}: expected only *{ending} files here" for path in stray))
+    return {f"{name}/{path.name}": read_text(path) for path in found}
 
 
 def _directory(path: Path, text: str) -> tuple[Terms, Directory]:

@@ -152,6 +152,22 @@ def test_rules_are_only_in_files_that_are_read(folder: Path) -> None:
     assert errors(folder) == ["sharing: expected a folder of *.cedar files"]
 
 
+def test_cases_are_text_by_file_name_and_may_be_absent(folder: Path) -> None:
+    written = {f"cases/{path.name}": path.read_text() for path in (folder / "cases").iterdir()}
+    assert written
+    assert read_arrangement(folder).cases == written
+    shutil.rmtree(folder / "cases")
+    assert read_arrangement(folder).cases == {}
+
+
+def test_cases_are_only_in_files_that_are_read(folder: Path) -> None:
+    (folder / "cases" / "more.yml").write_text("")
+    assert errors(folder) == ["cases/more.yml: expected only *.yaml files here"]
+    shutil.rmtree(folder / "cases")
+    (folder / "cases").write_text("")
+    assert errors(folder) == ["cases: expected a folder of *.yaml files"]
+
+
 def test_text_that_is_not_utf_8_has_its_line(folder: Path) -> None:
     (folder / "directory.yaml").write_bytes(b"federation: g7\nname: caf\xe9\n")
     assert errors(folder) == ["directory.yaml:2: expected UTF-8 text"]
