@@ -48,4 +48,6 @@ class Commands(LazyGroup):
 class PolicyCommands(LazyGroup):
     """`entente policy`."""
 
-    modules: ClassVar[Mapping[str, str]] = {}
+    modules: ClassVar[Mapping[str, str]] = {
+        "replay": "deploy.cli.policy.replay",
+    }
