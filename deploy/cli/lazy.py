@@ -50,7 +50,10 @@ class PolicyCommands(LazyGroup):
 
     modules: ClassVar[Mapping[str, str]] = {
         "lint": "deploy.cli.policy.lint",
+        "test": "deploy.cli.policy.test",
         "mutate": "deploy.cli.policy.mutate",
         "prove": "deploy.cli.policy.prove",
         "check": "deploy.cli.policy.check",
+        "plan": "deploy.cli.policy.plan",
+        "replay": "deploy.cli.policy.replay",
     }
