@@ -119,7 +119,7 @@ def admitted(by: Engine, published: Sequence[Published], sealed: Directory | Non
 
 def recorded(writer: Writer) -> list[Recorded]:
     """As it is read: all lanes, in order of admission."""
-    found = []
+    found: list[Recorded] = []
     for lane in writer.lanes.values():
         found += LaneHistory(DOMAINS, lane.lane).read_all(lane.entries)
     return sorted(found, key=lambda r: r.leaf.at_ms)
