@@ -48,4 +48,6 @@ class Commands(LazyGroup):
 class PolicyCommands(LazyGroup):
     """`entente policy`."""
 
-    modules: ClassVar[Mapping[str, str]] = {}
+    modules: ClassVar[Mapping[str, str]] = {
+        "test": "deploy.cli.policy.test",
+    }

@@ -9,6 +9,7 @@ import typer
 from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
 from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
+from deploy.arrangements.loader import DIRECTORY_FILE
 from deploy.errors import Refused
 from schemas.canonical import Domains
 from schemas.ids import Digest
@@ -26,11 +27,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for machines.
 USUAL = "g7"
 
 
+def is_shipped(name: str) -> bool:
+    """Whether an arrangement of that name is shipped: `.` is a folder of the caller's."""
+    return "/" not in name and (SHIPPED / name / DIRECTORY_FILE).is_file()
+
+
 def read_source(name: str) -> ArrangementSource:
     """An arrangement by its folder, or by the name of a shipped one. Raises: `Refused` with a line for each error."""
-    folder = SHIPPED / name if "/" not in name and (SHIPPED / name).is_dir() else Path(name)
+    folder = SHIPPED / name if is_shipped(name) else Path(name)
     if not folder.is_dir():
-        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if (p / "directory.yaml").is_file()))
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if is_shipped(p.name)))
         raise Refused(f"'{name}' is neither a folder nor a shipped arrangement ({shipped})")
     try:
         return read_arrangement(folder)
