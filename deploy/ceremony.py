@@ -106,8 +106,10 @@ def hold_ceremony(source: ArrangementSource, folder: Path, authority: Issuer) ->
         directory=source.directory,
         keys=entries,
         broker=SigningKey.of(broker.public),
-        schema_text=source.schema,
+        schema_text=source.schema_text,
         policies=source.policies,
+        invariants_text=source.invariants_text,
+        cases=source.cases,
         gate_version=GATE_VERSION,
         engine_version=ENGINE_VERSION,
     )

@@ -32,7 +32,7 @@ def findings() -> Iterator[str]:
         has = ".".join(str(part) for part in sys.version_info[:2])
         yield f"Python is {has}, not 3.11 or newer: install one and run `make PYTHON=python3.11 setup`."
     yield from _environment()
-    yield from _java()
+    yield from java_findings()
     yield from _jars()
     try:
         pick_ports(1)
@@ -49,7 +49,8 @@ def _environment() -> Iterator[str]:
     yield f"Libraries are missing here ({', '.join(absent)}): run `make setup`, then `.venv/bin/entente`."
 
 
-def _java() -> Iterator[str]:
+def java_findings() -> Iterator[str]:
+    """One sentence if there is no Java that runs the cluster."""
     try:
         found = java.find()
     except DeployError as error:
@@ -67,7 +68,7 @@ def _jars() -> Iterator[str]:
         return
     if shutil.which("mvn") is None:
         yield "Maven is missing (it fetches Apache Kafka): install it (Debian: `apt-get install maven`)."
-    yield f"The jars of Apache Kafka are not in '{jars.jar_folder()}' ({wrong[0]}): run `make setup`."
+    yield f"The jars of Apache Kafka are not in '{jars.jar_folder()}' ({wrong[0]}): run `{jars.how_to_fetch()}`."
 
 
 def main() -> int:

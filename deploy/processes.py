@@ -1,7 +1,7 @@
 """A child process that never outlives its parent, however the parent ends.
 
 - The kernel kills it when the parent dies (PR_SET_PDEATHSIG). That promise hangs on the *thread* that forked,
-  so children are started from the main thread only.
+  so children are started from the main thread only, or from a `Keeper`.
 - It has a process group of its own: a Ctrl-C in the terminal reaches the parent alone, which then stops its
   children in order.
 - Everything it prints goes to one log file, which every error names.
@@ -36,6 +36,10 @@ os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
+class Keeper(threading.Thread):
+    """A thread that may start children. Whoever makes one sees to it that they end before it does."""
+
+
 class Child:
     """A running child process; made by `start`."""
 
@@ -58,11 +62,12 @@ class Child:
         """Start a program; what it prints is appended to `log`, whose folder must exist.
 
         Raises:
-            RuntimeError: not called from the main thread, where the child would die with the thread.
+            RuntimeError: called from a thread that does not outlive the child, which would die with it.
             StartFailed: the launcher itself could not be started.
         """
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(f"'{name}' must be started from the main thread")
+        thread = threading.current_thread()
+        if thread is not threading.main_thread() and not isinstance(thread, Keeper):
+            raise RuntimeError(f"'{name}' must be started from the main thread, or from a keeper of children")
         launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *map(str, command)]
         try:
             with log.open("ab") as output:

@@ -1,18 +1,22 @@
-"""A pytest plugin: test cases of sharing rules, collected from anybody's project and held against an arrangement.
+"""What `pytest` has where this package is installed, in anyone's own project.
 
     pytest --entente-arrangement FOLDER
 
-- Collected is every `*.yaml` file in a folder named `cases`, each case an item at its line.
-- A case that does not hold fails with what it says and what the rules decide, without a trace: there is no code to
-  look at.
-- Without the option the plugin collects nothing and imports nothing.
+- Every `*.yaml` file in a folder named `cases` is collected: test cases of sharing rules, each an item at its line,
+  held against that arrangement. One that does not hold fails with what it says and what the rules decide, without a
+  trace: there is no code to look at.
+- The fixture `testbed`: a real Kafka, broker and nodes under that arrangement, one for the session (`deploy.testbed`).
+
+It is loaded in every run of pytest there, so whatever is not needed for that is imported where it is used. Without the
+option nothing is collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -22,43 +26,27 @@ if TYPE_CHECKING:
     from broker.policy.cases import Case
     from broker.policy.trials import Court
     from deploy.arrangements import ArrangementSource
+    from deploy.testbed import PlainTestbed
 
-_OPTION = "--entente-arrangement"
-_FOLDER = "cases"
-_SOURCE: pytest.StashKey[ArrangementSource] = pytest.StashKey()
-_COURT: pytest.StashKey[Court] = pytest.StashKey()
+_OPTION: Final = "--entente-arrangement"
+_CASES: Final = "cases"
+_FOLDER: Final = pytest.StashKey[Path]()
+_TRIED: Final[pytest.StashKey[tuple[ArrangementSource, Court]]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("entente").addoption(
         _OPTION,
         metavar="FOLDER",
-        help="collect test cases of sharing rules, cases/*.yaml, and hold them against this arrangement "
-        "(a folder, or the name of a shipped one)",
+        help="The arrangement, a folder or the name of a shipped one: test cases of sharing rules, cases/*.yaml, are "
+        "collected and held against it, and the fixture `testbed` runs under it.",
     )
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Reads the arrangement. Raises: `pytest.UsageError` with a line for each thing wrong with it."""
-    name = session.config.getoption(_OPTION)
-    if name is None:
-        return
-    from broker.policy.trials import Court
-    from deploy.cli.policy.common import read_source
-    from deploy.errors import Refused
-
-    try:
-        source = read_source(name)
-    except Refused as error:
-        raise pytest.UsageError(f"{_OPTION}: {error}") from error
-    session.config.stash[_SOURCE] = source
-    session.config.stash[_COURT] = Court(source.policy)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CasesFile | None:
     if parent.config.getoption(_OPTION) is None:
         return None
-    if file_path.suffix != ".yaml" or file_path.parent.name != _FOLDER:
+    if file_path.suffix != ".yaml" or file_path.parent.name != _CASES:
         return None
     return CasesFile.from_parent(parent, path=file_path)
 
@@ -76,25 +64,25 @@ class CasesFile(pytest.File):
         from deploy.arrangements.loader import read_text
         from schemas.lined_yaml import YamlError
 
-        source = self.config.stash[_SOURCE]
         try:
-            texts = {str(self.path): read_text(self.path)}
-            cases = read_cases(texts, source.directory, source.policy.rules)
+            source, court = _tried(self.config)
+            cases = read_cases({str(self.path): read_text(self.path)}, source.directory, source.policy.rules)
         except (YamlError, ArrangementError) as error:
             raise self.CollectError(str(error)) from error
         for case in cases:
-            yield CaseItem.from_parent(self, name=case.title, case=case)
+            yield CaseItem.from_parent(self, name=case.title, case=case, court=court)
 
 
 class CaseItem(pytest.Item):
     """One case."""
 
-    def __init__(self, *, case: Case, **of_item: Any) -> None:
+    def __init__(self, *, case: Case, court: Court, **of_item: Any) -> None:
         super().__init__(**of_item)
         self.case = case
+        self._court = court
 
     def runtest(self) -> None:
-        trial = self.config.stash[_COURT].run(self.case)
+        trial = self._court.run(self.case)
         if not trial.holds:
             raise DoesNotHold("\n".join(map(str, trial.mismatches)))
 
@@ -105,3 +93,46 @@ class CaseItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.case.line - 1, self.name
+
+
+def _tried(config: pytest.Config) -> tuple[ArrangementSource, Court]:
+    """The arrangement and who tries cases by its rules, made once. Raises: `ArrangementError`."""
+    from broker.policy.trials import Court
+    from deploy.arrangements import read_arrangement
+
+    found = config.stash.get(_TRIED, None)
+    if found is None:
+        source = read_arrangement(_arrangement(config, config.getoption(_OPTION)))
+        found = config.stash[_TRIED] = source, Court(source.policy)
+    return found
+
+
+def _arrangement(config: pytest.Config, given: str) -> Path:
+    """The folder of a shipped arrangement, or the one that is given, seen from where pytest was started."""
+    from deploy.arrangements import SHIPPED, is_shipped
+
+    return SHIPPED / given if is_shipped(given) else config.invocation_params.dir / given
+
+
+@pytest.fixture(scope="session")
+def testbed(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainTestbed]:
+    """A federation that runs for real, for the whole session. Where it cannot, a test that asks for it fails."""
+    given = pytestconfig.getoption(_OPTION)
+    if given is None:
+        pytest.fail(f"the fixture `testbed` needs an arrangement: pass {_OPTION} FOLDER", pytrace=False)
+    from deploy.errors import DeployError
+    from deploy.testbed import PlainTestbed
+
+    folder = tmp_path_factory.mktemp("testbed")
+    pytestconfig.stash[_FOLDER] = folder
+    with ExitStack() as stack:
+        try:
+            bed = stack.enter_context(PlainTestbed.start(_arrangement(pytestconfig, given), folder))
+        except DeployError as error:
+            pytest.fail(f"the testbed cannot be started: {error}", pytrace=False)
+        yield bed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if (folder := config.stash.get(_FOLDER, None)) is not None:
+        terminalreporter.write_line(f"entente: logs and databases of the testbed are in {folder}")

@@ -52,8 +52,10 @@ def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
             "predecessor": current.digest.hex(),
             "threshold": source.threshold,
             "directory": source.directory,
-            "schema_text": source.schema,
+            "schema_text": source.schema_text,
             "policies": source.policies,
+            "invariants_text": source.invariants_text,
+            "cases": source.cases,
         }
     )
     return propose(body)

@@ -171,6 +171,10 @@ class ArrangementBody(Model):
     broker: SigningKey
     schema_text: str
     policies: dict[str, str]
+    invariants_text: str = ""
+    """What the rules promise, to be proved: text of `invariants.yaml`."""
+    cases: dict[str, str] = Field(default_factory=dict)
+    """Test cases by file name. Neither decides anything; who signs can hold the rules against both."""
     gate_version: int
     engine_version: int
 

@@ -15,6 +15,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from schemas.model import told_once
+
 _M = TypeVar("_M", bound=BaseModel)
 Path = tuple[str | int, ...]
 
@@ -55,7 +57,10 @@ class LinedYaml:
         try:
             return model.model_validate(values)
         except ValidationError as error:
-            lines = [self._fault(e["type"], e["msg"], e["input"], (*at, *e["loc"])) for e in error.errors()]
+            lines = [
+                self._fault(e["type"], e["msg"], e["input"], (*at, *e["loc"]))
+                for e in told_once(error.errors())
+            ]
             raise YamlError(lines) from error
 
     def line(self, path: Path) -> int:

@@ -11,7 +11,7 @@
 Nothing is loaded unless all of it passes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from re import fullmatch
 from typing import Final
@@ -58,6 +58,14 @@ class Rule:
     line: int
     reads: Reads = field(repr=False)
     node: pst.Template = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition by itself, as it was checked, and what it reads."""
+
+    expr: pst.Expr = field(repr=False)
+    reads: Reads = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,40 @@ def load_policy(
         schema,
         cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ())),
     )
+
+
+def load_condition(text: str, schema: Schema, directory: Directory, file: str, line: int) -> Condition:
+    """A condition of the subset by itself, checked as a rule's is; `line` is where it is written.
+
+    Raises: `PolicyError` with that line.
+    """
+    # The bracket of its own keeps what would end the clause, or begin another, within the condition.
+    rule = f'permit (principal, action == Action::"receive", resource) when {{ (\n{text}\n) }};'
+
+    def refused(faults: Iterable[Fault]) -> PolicyError:
+        return PolicyError(
+            [replace(f, line=line, column=None, rule=None, source=" ".join(text.split())) for f in faults]
+        )
+
+    texts: tuple[PolicyText, ...] = ()
+    try:
+        texts = split(file, rule)
+        if len(texts) != 1:
+            raise _refuse(texts[0], "a ';' in a condition")
+        node = _parse(texts[0])
+        if len(node.clauses) != 1:
+            raise _refuse(texts[0], "more than one condition")
+        reads = Checker(schema, known_ids(directory)).policy(node)
+    except OutsideSubset as error:
+        raise refused([texts[0].fault(f"not in the allowed subset: {error}")]) from error
+    except PolicyError as error:
+        raise refused(error.faults) from error
+    verdict = cedarpy.validate_policies(texts[0].text, schema.handle)
+    if not verdict.validation_passed:
+        raise refused(
+            texts[0].fault(f"Cedar refuses it: {' '.join(e.error.split())}") for e in verdict.errors
+        )
+    return Condition(node.clauses[0].expr, reads)
 
 
 def known_ids(directory: Directory) -> Known:

@@ -3,20 +3,40 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from broker.policy import load_policy
+from broker.policy.proof.invariants import load_invariants
+from broker.policy.schema import parse_schema
+from deploy.arrangements.loader import INVARIANTS_FILE
 from schemas.arrangement import AgencyKeys, ArrangementBody
-from schemas.directory import Agency, Interval, Officer
+from schemas.directory import Agency, Directory, Interval, Officer
 
 _T = TypeVar("_T")
 
+#: What each case of a file begins with.
+_CASE = "- case:"
 
-def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
-    """In the order: threshold, lanes, agencies, communities, officers, suspensions, keys, rules, schema.
 
-    Empty: no change.
-    """
+class Written(Protocol):
+    """What a version and an arrangement's folder both say."""
+
+    @property
+    def threshold(self) -> int: ...
+    @property
+    def directory(self) -> Directory: ...
+    @property
+    def schema_text(self) -> str: ...
+    @property
+    def policies(self) -> dict[str, str]: ...
+    @property
+    def invariants_text(self) -> str: ...
+    @property
+    def cases(self) -> dict[str, str]: ...
+
+
+def differences(old: Written, new: Written) -> list[str]:
+    """Everything but the order of things and comments, the directory first. Empty: no change."""
     lines = []
     if old.threshold != new.threshold:
         lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
@@ -47,12 +67,15 @@ def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
         {f"{s.agency}, {_span(s)}": s for s in after.suspensions},
         lambda s: s.reason,
     )
-    lines += _changes("keys of", _by_name(old), _by_name(new), _keys)
-    if old.broker != new.broker:
-        lines.append("the broker's signing key changes")
+    if isinstance(old, ArrangementBody) and isinstance(new, ArrangementBody):
+        lines += _changes("keys of", _by_name(old), _by_name(new), _keys)
+        if old.broker != new.broker:
+            lines.append("the broker's signing key changes")
     lines += _changes("rule", _rules(old), _rules(new), lambda rule: rule[0])
     if old.schema_text != new.schema_text:
         lines.append("the schema's text changes")
+    lines += _changes("invariant", _invariants(old), _invariants(new), lambda promise: promise[0])
+    lines += _changes("file of cases", old.cases, new.cases, lambda text: f"{text.count(_CASE)} cases")
     return lines
 
 
@@ -103,7 +126,16 @@ def _span(interval: Interval) -> str:
     return f"from {start} to {end}"
 
 
-def _rules(body: ArrangementBody) -> dict[str, tuple[str, str]]:
+def _invariants(body: Written) -> dict[str, tuple[str, str, str]]:
+    """Of each promise what it says, and the condition; layout does not count."""
+    if not body.invariants_text:
+        return {}
+    schema = parse_schema(body.schema_text)
+    found = load_invariants(body.invariants_text, schema, body.directory, INVARIANTS_FILE)
+    return {i.id: (i.says, str(i.promise), repr(i.condition.expr)) for i in found.values()}
+
+
+def _rules(body: Written) -> dict[str, tuple[str, str]]:
     """Of each rule its reason, and all that it says as a comparable text; comments and layout do not count."""
     policy = load_policy(body.policies, body.schema_text, body.directory)
     return {str(rule.id): (rule.reason, repr(rule.node)) for rule in policy.rules.values()}

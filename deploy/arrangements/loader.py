@@ -3,11 +3,13 @@
     directory.yaml        federation, threshold, agencies, officers, communities, suspensions, lanes
     schema.cedarschema    the types that rules speak of
     sharing/*.cedar       the rules, by subject
+    invariants.yaml       what the rules promise of every label, to be proved; may be absent
     cases/*.yaml          what the rules must and must not let through; none or more (`broker.policy.cases`)
 
 Another file in `sharing/` or `cases/` is an error: a rule that nobody reads protects nobody, nor does a case.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,8 @@ from typing import Annotated
 from pydantic import Field
 
 from broker.policy import Policy, PolicyError, load_policy
+from broker.policy.proof.invariants import Invariant, load_invariants
+from schemas.arrangement import ArrangementBody
 from schemas.directory import Directory
 from schemas.lined_yaml import YamlError, read_lined
 from schemas.model import Model
@@ -22,6 +26,7 @@ from schemas.model import Model
 DIRECTORY_FILE = "directory.yaml"
 SCHEMA_FILE = "schema.cedarschema"
 RULES_FOLDER = "sharing"
+INVARIANTS_FILE = "invariants.yaml"
 CASES_FOLDER = "cases"
 
 
@@ -44,7 +49,7 @@ class Terms(Model):
 
 @dataclass(frozen=True)
 class ArrangementSource:
-    """An arrangement as it is written, and its rules as they were checked.
+    """An arrangement as it is written, its rules and invariants as they were checked.
 
     `policies` and `cases`: text by file name. Cases say nothing of what holds; whoever wants to run them reads them.
     """
@@ -52,10 +57,12 @@ class ArrangementSource:
     federation: str
     threshold: int
     directory: Directory
-    schema: str
+    schema_text: str
     policies: dict[str, str]
     policy: Policy = field(repr=False)
-    cases: dict[str, str] = field(default_factory=dict)
+    invariants_text: str = ""
+    invariants: Mapping[str, Invariant] = field(default_factory=dict, repr=False)
+    cases: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_arrangement(folder: Path) -> ArrangementSource:
@@ -63,16 +70,58 @@ def read_arrangement(folder: Path) -> ArrangementSource:
 
     Raises: `ArrangementError` with every error that could be told apart.
     """
-    directory_text = read_text(folder / DIRECTORY_FILE)
-    schema = read_text(folder / SCHEMA_FILE)
-    policies = _texts(folder, RULES_FOLDER, ".cedar")
-    cases = _texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {}
-    terms, directory = _directory(folder / DIRECTORY_FILE, directory_text)
+    terms, directory = _directory(folder / DIRECTORY_FILE, read_text(folder / DIRECTORY_FILE))
+    promised = folder / INVARIANTS_FILE
+    return _checked(
+        terms.federation,
+        terms.threshold,
+        directory,
+        read_text(folder / SCHEMA_FILE),
+        _texts(folder, RULES_FOLDER, ".cedar"),
+        read_text(promised) if promised.exists() else "",
+        _texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {},
+        f"{folder}/",
+    )
+
+
+def source_of(body: ArrangementBody) -> ArrangementSource:
+    """What a version says, as its folder would say it. Raises: `ArrangementError` as `read_arrangement` does."""
+    return _checked(
+        body.federation,
+        body.threshold,
+        body.directory,
+        body.schema_text,
+        body.policies,
+        body.invariants_text,
+        body.cases,
+        f"version {body.number}: ",
+    )
+
+
+def _checked(
+    federation: str,
+    threshold: int,
+    directory: Directory,
+    schema_text: str,
+    policies: dict[str, str],
+    invariants_text: str,
+    cases: dict[str, str],
+    where: str,
+) -> ArrangementSource:
     try:
-        policy = load_policy(policies, schema, directory, SCHEMA_FILE)
+        policy = load_policy(policies, schema_text, directory, SCHEMA_FILE)
+        invariants = (
+            load_invariants(invariants_text, policy.schema, directory, INVARIANTS_FILE)
+            if invariants_text
+            else {}
+        )
     except PolicyError as error:
-        raise ArrangementError(tuple(f"{folder}/{fault}" for fault in error.faults)) from error
-    return ArrangementSource(terms.federation, terms.threshold, directory, schema, policies, policy, cases)
+        raise ArrangementError(tuple(f"{where}{fault}" for fault in error.faults)) from error
+    except YamlError as error:
+        raise ArrangementError(tuple(f"{where}{line}" for line in error.errors)) from error
+    return ArrangementSource(
+        federation, threshold, directory, schema_text, policies, policy, invariants_text, invariants, cases
+    )
 
 
 def read_text(path: Path) -> str:

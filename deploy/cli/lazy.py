@@ -49,5 +49,9 @@ class PolicyCommands(LazyGroup):
     """`entente policy`."""
 
     modules: ClassVar[Mapping[str, str]] = {
+        "lint": "deploy.cli.policy.lint",
         "test": "deploy.cli.policy.test",
+        "mutate": "deploy.cli.policy.mutate",
+        "prove": "deploy.cli.policy.prove",
+        "check": "deploy.cli.policy.check",
     }

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from pydantic import ValidationError
@@ -41,7 +41,7 @@ def officer_token(folder: Path, agency: str, officer: str, life_s: int = 600) ->
 
 
 class OfficerClient:
-    """Asks one node as one officer."""
+    """Asks one node as one officer. As a context manager it lets go of its connection."""
 
     def __init__(
         self, url: str, token: str, ca: Path | None = None, transport: httpx.BaseTransport | None = None
@@ -61,7 +61,7 @@ class OfficerClient:
             raise Refused(f"cannot ask '{url}': {error}") from error
 
     @classmethod
-    def of_run(cls, folder: Path, agency: str, officer: str) -> "OfficerClient":
+    def of_run(cls, folder: Path, agency: str, officer: str) -> Self:
         """A run that is kept. Raises: `Refused`, `DeployError`."""
         token = officer_token(folder, agency, officer)
         try:
@@ -71,6 +71,12 @@ class OfficerClient:
                 f"'{folder}' says nothing of an API of '{agency}': `entente demo --keep` has one"
             ) from error
         return cls(url, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Raises: `DeployError`, `Refused`."""

@@ -6,7 +6,7 @@
 - `kill` is a real SIGKILL. `stop` asks first: with several nodes the last one has lost its quorum, waits for
   it in vain, and is ended after some seconds.
 
-Like every `Child`, nodes are started from the main thread only.
+Like every `Child`, nodes are started from the main thread or a `Keeper`.
 """
 
 from __future__ import annotations

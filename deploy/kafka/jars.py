@@ -3,13 +3,15 @@
 - `jars.sha256` is the whole truth: the class path holds exactly the files it lists, in its order, and no
   other file of the folder.
 - They are checked at every start (43 MB, under 0.1 s), not only when they are fetched.
-- Jars and Maven's own repository live in the git-ignored `.cache/`; nothing is written to the home folder.
+- In a source tree, jars and Maven's own repository live in its git-ignored `.cache/`, and nothing is written to the
+  home folder. An installed package has no tree of its own: there they live in the user's cache, or in `ENTENTE_CACHE`.
 
 Needs the standard library only, since `make setup` runs it beside the installation of everything else.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -30,10 +32,20 @@ def cache_folder() -> Path:
     """Where fetched and derived files live: `.cache/` of the source tree, or `ENTENTE_CACHE`."""
     if set_by_user := os.environ.get("ENTENTE_CACHE"):
         return Path(set_by_user).absolute()
-    root = _HERE.parents[1]
-    if (root / "pyproject.toml").exists():
+    if (root := _source_tree()) is not None:
         return root / ".cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "entente"
+
+
+def _source_tree() -> Path | None:
+    """The folder of the Makefile; None where the package is installed."""
+    root = _HERE.parents[1]
+    return root if (root / "pyproject.toml").exists() and (root / "Makefile").exists() else None
+
+
+def how_to_fetch() -> str:
+    """The command that fetches them, for messages."""
+    return "python -m deploy.kafka.jars" if _source_tree() is None else "make setup"
 
 
 def jar_folder() -> Path:
@@ -70,12 +82,16 @@ def class_path() -> str:
     """
     folder = jar_folder()
     if wrong := faults(folder):
-        raise Missing(f"the jars of Apache Kafka in '{folder}' are not usable ({wrong[0]}): run `make setup`")
+        raise Missing(
+            f"the jars of Apache Kafka in '{folder}' are not usable ({wrong[0]}): run `{how_to_fetch()}`"
+        )
     return ":".join(str(folder / name) for name in expected())
 
 
 def ensure() -> bool:
     """Fetch the jars unless they are there and right; true if they had to be fetched.
+
+    Of several processes that want them one fetches, and the others wait for it.
 
     Raises:
         Missing: Maven is not installed.
@@ -87,9 +103,19 @@ def ensure() -> bool:
         return False
     if shutil.which("mvn") is None:
         raise Missing(
-            "Maven is missing: install it (Debian: `apt-get install maven`) and run `make setup` again"
+            "Maven is missing (it fetches Apache Kafka): install it (Debian: `apt-get install maven`) and run "
+            f"`{how_to_fetch()}`"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "fetching.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not faults(folder):
+            return False
+        _renew(folder)
+    return True
+
+
+def _renew(folder: Path) -> None:
     # Fetched aside and renamed when they are right: an interrupted run leaves no half-filled folder.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as aside:
         _fetch(Path(aside))
@@ -101,7 +127,6 @@ def ensure() -> bool:
         Path(aside).rename(folder)
         Path(aside).mkdir()  # for the context manager to remove
     folder.chmod(0o755)
-    return True
 
 
 def _fetch(aside: Path) -> None:

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -76,12 +76,10 @@ class Alteration:
             told = (e["msg"].removeprefix("Value error, ") for e in error.errors())
             raise ArrangementError(tuple(told)) from error
         try:
-            policy = load_policy(policies, source.schema, directory, SCHEMA_FILE)
+            policy = load_policy(policies, source.schema_text, directory, SCHEMA_FILE)
         except PolicyError as error:
             raise ArrangementError(tuple(map(str, error.faults))) from error
-        return ArrangementSource(
-            source.federation, source.threshold, directory, source.schema, policies, policy
-        )
+        return replace(source, directory=directory, policies=policies, policy=policy)
 
     def _directory(self, before: Directory) -> Directory:
         terms = self.terms

@@ -14,7 +14,7 @@ from sqlalchemy import Select, func, make_url, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agencies.store.database import store_engine
-from agencies.store.tables import outbox, published, quarantine, reception_log
+from agencies.store.tables import activations, outbox, published, quarantine, reception_log
 from broker.kafka import Connection, Reader, read_many
 from schemas.canonical import Domains
 from schemas.frames import parse_parcel
@@ -236,6 +236,13 @@ def count_published(url: str) -> int:
 def count_received(url: str) -> int:
     """How many lines the reception log has; 0 while there is no store yet."""
     return _count(url, select(func.count()).select_from(reception_log))
+
+
+def version_in_force(url: str) -> bytes | None:
+    """Digest of the arrangement's version that a node acts on; None before its first."""
+    a = activations.c
+    with read_only(url) as db:
+        return db.scalar(select(a.arrangement).order_by(a.number.desc()).limit(1))
 
 
 def _count(url: str, query: Select[int]) -> int:

@@ -1,7 +1,7 @@
 """Why portions were withheld and records refused, in plain words: codes of closed lists, and rules of every version."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +47,17 @@ class Reason:
 def refused_because(reason: str) -> str:
     """Why records are refused at admission, in words that follow a colon."""
     return _REFUSED.get(Refused(reason), reason.replace("_", " "))
+
+
+def withheld_because(why: Withheld, rules: Sequence[RuleId]) -> str:
+    """Why an agency did not get a portion, in words that follow a colon. `rules`: those that forbade it."""
+    if why is Withheld.FORBIDDEN:
+        return f"forbidden by {', '.join(rules)}" if rules else "the rules could not be evaluated"
+    return {
+        Withheld.GATE: "the protection gate, as it would reach where a protected person comes from",
+        Withheld.NOT_ADDRESSED: "the originator did not name it",
+        Withheld.NO_PERMIT: "no rule permits it",
+    }[why]
 
 
 def rules_in_words(versions: Versions) -> dict[RuleId, str]:

@@ -42,7 +42,9 @@ from schemas.http.tokens import ApiRole, public_key
 from schemas.ids import AgencyId
 from schemas.topics import FEDERATION
 
-_READY_LIMIT = 60.0
+_READY_LIMIT = (
+    180.0  # seconds; a loaded machine is slow, and a service that cannot start ends and is seen at once
+)
 _NODES_A_HOST = 8
 _HEADS_EVERY_S = 5.0  # a run may be over within the minute that services have by themselves
 
@@ -273,10 +275,15 @@ class Services:
     async def _ready(self, name: str) -> None:
         _, _, word, times = self._commands[name]
         child = self._children[name]
-        async with asyncio.timeout(_READY_LIMIT):
-            while child.said().count(word) < times:
-                self.check(name)
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(_READY_LIMIT):
+                while child.said().count(word) < times:
+                    self.check(name)
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise StartFailed(
+                f"{name} was not ready after {_READY_LIMIT:.0f} s: {child.last_words()}, see '{child.log}'"
+            ) from error
 
     def check(self, *names: str) -> None:
         """Raises: `StartFailed` if a service has ended by itself."""

@@ -100,7 +100,7 @@ SMALL, LARGE = _directory(12), _directory(150)
 
 @cache
 def load(text: str, directory_size: int = 12) -> Policy:
-    return load_policy({"f.cedar": text}, G7.schema, SMALL if directory_size == 12 else LARGE)
+    return load_policy({"f.cedar": text}, G7.schema_text, SMALL if directory_size == 12 else LARGE)
 
 
 def engine(policy: Policy, directory: Directory = SMALL, remembered: int | None = None) -> Engine:

@@ -38,7 +38,7 @@ def test_the_shipped_arrangement_is_read(folder: Path) -> None:
     assert len(found.directory.agencies) == 5
     assert all(name.startswith("sharing/") for name in found.policies)
     assert found.policies.keys() == {rule.file for rule in found.policy.rules.values()}
-    assert found.schema == (folder / "schema.cedarschema").read_text()
+    assert found.schema_text == (folder / "schema.cedarschema").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Jars are believed by their hash only; settings follow the number of nodes."""
 
 import hashlib
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import deploy
 from deploy.errors import Missing
 from deploy.kafka import jars
 from deploy.kafka.settings import Ports, bootstrap, server_properties
@@ -46,6 +50,23 @@ def test_the_class_path_holds_the_listed_jars_and_no_other(
     for name in "abc":
         (tmp_path / f"{name}.jar").write_text(name)
     assert jars.class_path() == f"{tmp_path}/b.jar:{tmp_path}/a.jar"
+
+
+def test_an_installed_package_keeps_its_jars_in_the_cache_of_the_user(tmp_path: Path) -> None:
+    shutil.copytree(
+        Path(deploy.__file__).parent, tmp_path / "deploy", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    code = "from deploy.kafka import jars; print(jars.jar_folder(), jars.how_to_fetch(), sep='\\n')"
+    environment = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": "/somewhere"}
+    for more, cache in (({}, "/somewhere/entente"), ({"ENTENTE_CACHE": "/elsewhere"}, "/elsewhere")):
+        said = subprocess.run(
+            [sys.executable, "-P", "-S", "-c", code],
+            env=environment | more,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert said.stdout.splitlines() == [f"{cache}/kafka/{jars.VERSION}", "python -m deploy.kafka.jars"]
 
 
 def sha(text: str) -> str:

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from deploy.errors import StartFailed
-from deploy.processes import Child
+from deploy.processes import Child, Keeper
 
 # Says on its log when it is up, so that no test has to guess when to send a signal.
 STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.05; done"
@@ -82,6 +83,26 @@ async def test_a_program_that_is_not_there_shows_in_code_and_log(tmp_path: Path)
 async def test_a_thread_may_not_start_one(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="main thread"):
         await asyncio.to_thread(Child.start, "child", ["true"], log=tmp_path / "log")
+
+
+async def test_a_keeper_may_start_one_that_then_dies_with_it(tmp_path: Path) -> None:
+    started: list[Child] = []
+    told = threading.Event()
+
+    class Starting(Keeper):
+        def run(self) -> None:
+            started.append(Child.start("child", ["sh", "-c", PLAIN], log=tmp_path / "log"))
+            told.wait()
+
+    keeper = Starting()
+    keeper.start()
+    async with asyncio.timeout(30):
+        while not started or "up" not in started[0].said():
+            await asyncio.sleep(0.01)
+        assert started[0].alive
+        told.set()
+        assert await started[0].wait() == -signal.SIGKILL
+    keeper.join()
 
 
 PARENT = """

@@ -102,12 +102,12 @@ def test_a_file_at_fault_has_its_line_and_no_trace(
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_an_arrangement_that_is_not_read_ends_the_run(pytester: pytest.Pytester) -> None:
+def test_an_arrangement_that_is_not_read_is_told_and_no_case_runs(pytester: pytest.Pytester) -> None:
+    write(pytester, mine=HOLDS)
     result = run(pytester, "--entente-arrangement", "g8")
-    assert result.ret is pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["*--entente-arrangement: 'g8' is neither a folder nor a shipped arrangement*"]
-    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*/g8/directory.yaml: cannot be read: No such file or directory"])
+    result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_only_yaml_in_a_folder_of_cases_is_collected(pytester: pytest.Pytester) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.lazy import PolicyCommands
 
-app = typer.Typer(cls=PolicyCommands, no_args_is_help=True)
+app = typer.Typer(cls=PolicyCommands, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

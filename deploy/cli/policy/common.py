@@ -1,17 +1,22 @@
 """What the commands of `entente policy` share: which arrangement, which record, and an engine to ask."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
-from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
-from deploy.arrangements.loader import DIRECTORY_FILE
+from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, is_shipped, read_arrangement
 from deploy.errors import Refused
 from schemas.canonical import Domains
+from schemas.directory import instant_ms
 from schemas.ids import Digest
 from schemas.lined_yaml import YamlError, read_lined
 
@@ -23,13 +28,13 @@ ArrangementOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
+AtOption = Annotated[
+    datetime | None,
+    typer.Option("--at", metavar="INSTANT", help="As of when the directory is shown; now, if not said. UTC."),
+]
+
 #: The arrangement that is meant where none is named.
 USUAL = "g7"
-
-
-def is_shipped(name: str) -> bool:
-    """Whether an arrangement of that name is shipped: `.` is a folder of the caller's."""
-    return "/" not in name and (SHIPPED / name / DIRECTORY_FILE).is_file()
 
 
 def read_source(name: str) -> ArrangementSource:
@@ -62,6 +67,24 @@ def read_draft(path: Path) -> DraftedRecord:
         raise Refused(f"'{path}' cannot be read: {error.strerror}") from error
 
 
+def instant_of(at: datetime | None) -> int:
+    """Milliseconds since 1970 of `--at`, or of now."""
+    return now_ms() if at is None else instant_ms(at.replace(tzinfo=UTC))
+
+
 def now_ms() -> int:
     """The instant that is meant where a record says none."""
     return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def progress(doing: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal, gone when the work is done; the function is called with what is being worked on."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda what: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda what: bar.update(task, advance=1, description=f"{doing} {what}")

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from broker.policy.cases import read_cases
 from broker.policy.trials import Covered, Trial, coverage, run_cases
-from deploy.arrangements import ArrangementError, ArrangementSource
+from deploy.arrangements import ArrangementError, ArrangementSource, is_shipped
 from deploy.arrangements.loader import DIRECTORY_FILE, read_text
-from deploy.cli.policy.common import USUAL, JsonOption, is_shipped, read_source
+from deploy.cli.policy.common import USUAL, JsonOption, read_source
 from deploy.errors import Refused
 from schemas.ids import RuleId
 from schemas.lined_yaml import YamlError
@@ -29,7 +29,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def held(
+def policy_test(
     path: Annotated[
         str,
         typer.Argument(

@@ -188,7 +188,7 @@ def test_cases_are_held_against_other_rules_than_they_were_read_with() -> None:
     """A rule that a case names may be gone: then what the case says of it does not hold."""
     policies = {file: text.replace('[Tlp::"AMBER", ', "[") for file, text in SMALL.policies.items()}
     assert policies != SMALL.policies
-    changed = load_policy(policies, SMALL.schema, SMALL.directory)
+    changed = load_policy(policies, SMALL.schema_text, SMALL.directory)
     read = cases(NAMED, "then: {base: {gets: {fr-oltim: partner-named, xa-np: source-state-base}}}")
     (trial,) = run_cases(changed, read)
     assert list(map(str, trial.mismatches)) == [
