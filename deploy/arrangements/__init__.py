@@ -2,9 +2,29 @@
 
 from pathlib import Path
 
-from deploy.arrangements.loader import ArrangementError, ArrangementSource, read_arrangement, source_of
+from deploy.arrangements.loader import (
+    DIRECTORY_FILE,
+    ArrangementError,
+    ArrangementSource,
+    read_arrangement,
+    source_of,
+)
 from deploy.arrangements.spread import spread
 
 SHIPPED = Path(__file__).parent
 
-__all__ = ["SHIPPED", "ArrangementError", "ArrangementSource", "read_arrangement", "source_of", "spread"]
+
+def is_shipped(name: str) -> bool:
+    """Whether an arrangement of that name is shipped: `.` is no name, but the folder where the caller stands."""
+    return "/" not in name and (SHIPPED / name / DIRECTORY_FILE).is_file()
+
+
+__all__ = [
+    "SHIPPED",
+    "ArrangementError",
+    "ArrangementSource",
+    "is_shipped",
+    "read_arrangement",
+    "source_of",
+    "spread",
+]

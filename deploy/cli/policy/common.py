@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
-from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, read_arrangement
+from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, is_shipped, read_arrangement
 from deploy.errors import Refused
 from schemas.canonical import Domains
 from schemas.directory import instant_ms
@@ -39,9 +39,9 @@ USUAL = "g7"
 
 def read_source(name: str) -> ArrangementSource:
     """An arrangement by its folder, or by the name of a shipped one. Raises: `Refused` with a line for each error."""
-    folder = SHIPPED / name if "/" not in name and (SHIPPED / name).is_dir() else Path(name)
+    folder = SHIPPED / name if is_shipped(name) else Path(name)
     if not folder.is_dir():
-        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if (p / "directory.yaml").is_file()))
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if is_shipped(p.name)))
         raise Refused(f"'{name}' is neither a folder nor a shipped arrangement ({shipped})")
     try:
         return read_arrangement(folder)
