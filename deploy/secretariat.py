@@ -189,8 +189,8 @@ class Secretariat:
                 await asyncio.sleep(0.2)
 
     async def _prove(self, body: ArrangementBody) -> None:
-        held = self.history.current.arrangement.body
-        if all(getattr(body, name) == getattr(held, name) for name in _OF_SHARING):
+        held = self.history.current.arrangement.body if self.history.standings else None
+        if held is not None and all(getattr(body, name) == getattr(held, name) for name in _OF_SHARING):
             return
         try:
             source = source_of(body)

@@ -103,7 +103,9 @@ def show_decisions(console: Console, found: dict[str, Any]) -> None:
                 portion["name"],
                 outcome["recipient"],
                 "released" if outcome["withheld"] is None else outcome["withheld"].replace("_", " "),
-                "; ".join(reasons.get(rule, rule) for rule in outcome["rules"]),
+                "; ".join(
+                    f"{rule}: {reasons[rule]}" if rule in reasons else rule for rule in outcome["rules"]
+                ),
             )
             for portion in one["portions"]
             for outcome in portion["outcomes"]

@@ -24,11 +24,12 @@ from rich.table import Table
 
 from broker.policy.proof.changes import Side, changes
 from deploy.arrangements import ArrangementError as SourceError
-from deploy.arrangements import ArrangementSource, read_arrangement, source_of, spread
+from deploy.arrangements import ArrangementSource, source_of, spread
 from deploy.arrangements.checks import checks, require
 from deploy.arrangements.differences import differences
 from deploy.ceremony import read_ceremony
 from deploy.cli.policy.check import show_steps
+from deploy.cli.policy.common import read_source
 from deploy.cli.policy.plan import recorded_changes, show_plan
 from deploy.errors import DeployError, Refused
 from deploy.secretariat import (
@@ -65,7 +66,10 @@ def arrangement() -> None:
 def propose(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="File to write.")],
-    source: Annotated[Path | None, typer.Option("--from", help="Folder of the new arrangement.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Folder of the new arrangement, or the name of a shipped one."),
+    ] = None,
     speed: Annotated[
         float | None,
         typer.Option(min=0, help="Run domain time so many times as fast as real time; 0 pauses it."),
@@ -94,15 +98,12 @@ async def _propose_lanes(folder: Path, shards: int) -> bytes:
         return data
 
 
-async def _propose(folder: Path, source: Path | None, speed: float | None) -> bytes:
+async def _propose(folder: Path, source: str | None, speed: float | None) -> bytes:
     async with open_secretariat(folder) as office:
         standing = await office.refresh()
         console = Console()
         if source is not None:
-            try:
-                written = read_arrangement(source)
-            except SourceError as error:
-                raise Refused(str(error)) from error
+            written = read_source(source)
             if written.federation != standing.arrangement.body.federation:
                 raise Refused(
                     f"'{source}' is the arrangement of '{written.federation}', this run is of "

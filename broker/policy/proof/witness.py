@@ -13,7 +13,7 @@ import z3
 from broker.policy.drafted import drafted
 from broker.policy.foreseeing import Foreseen, Portion, foresee, refusal
 from broker.policy.loader import Policy
-from broker.policy.proof.logic import Formula
+from broker.policy.proof.logic import Formula, Listed
 from broker.policy.proof.solver import Literal, Solver
 from broker.policy.proof.world import World
 from broker.policy.roster import Roster
@@ -139,8 +139,10 @@ class Witnesses:
     def __init__(self, solver: Solver, directory: Directory, at_ms: int) -> None:
         self._solver, self._world = solver, solver.world
         self._directory, self._at_ms = directory, at_ms
-        self._as_today = solver.name(_as_today(self._world, directory, at_ms))
-        self._wishes = [self._as_today, *(solver.name(wish) for wish in _wishes(self._world, at_ms))]
+        originator, entry, memberships = map(solver.name, _as_today(self._world, directory, at_ms))
+        self._as_today = solver.name(z3.And(originator, memberships))
+        first = (self._as_today, memberships, entry, originator)
+        self._wishes = [*first, *(solver.name(wish) for wish in _wishes(self._world, directory, at_ms))]
 
     def witness(self, *literals: Literal) -> Witness | None:
         """A witness of all of them together; None is a proof that there is none. Raises: `Undecided`."""
@@ -176,13 +178,17 @@ class Witnesses:
         )
 
 
-def _as_today(world: World, directory: Directory, at_ms: int) -> Formula:
-    """Recipient and originator are entries of the directory as of the instant, with their memberships."""
+def _as_today(world: World, directory: Directory, at_ms: int) -> tuple[Formula, Formula, Formula]:
+    """The originator is an entry of the directory as of the instant; so is the recipient; and its memberships are."""
     roster = Roster(directory, at_ms, frozenset(), frozenset())
     here = [agency for agency in roster.everyone if agency in world.lists["Agency"].bits]
-    recipients = (equal(world.as_recipient(), world.recipient_of(roster, directory, a, at_ms)) for a in here)
+    variables = world.as_recipient()
+    entries = [world.recipient_of(roster, directory, agency, at_ms) for agency in here]
+    memberships = [equal(variables, entry) for entry in entries]
+    for entry in entries:
+        del entry["ancestors"]
     originators = (equal(world.as_originator(), world.originator_of(directory.agency(a))) for a in here)
-    return z3.And(z3.Or(*recipients), z3.Or(*originators))
+    return z3.Or(*originators), z3.Or(*(equal(variables, entry) for entry in entries)), z3.Or(*memberships)
 
 
 def equal(variables: Mapping[str, Formula], values: Mapping[str, Formula]) -> Formula:
@@ -190,13 +196,16 @@ def equal(variables: Mapping[str, Formula], values: Mapping[str, Formula]) -> Fo
     return z3.And(*(variables[name] == value for name, value in values.items()))
 
 
-def _wishes(world: World, at_ms: int) -> Iterator[Formula]:
+def _wishes(world: World, directory: Directory, at_ms: int) -> Iterator[Formula]:
     """What makes a witness plain, the most telling first."""
     day = at_ms // 86_400_000
     lists, resource = world.lists, world.resource
     yield world.terms.at == at_ms
     yield world.days == day + _DAYS_KEPT
     yield z3.Not(world.recipient("coordinating"))
+    known = _mask(lists["Community"], {c.id for c in directory.communities})
+    yield (world.terms.ancestors | resource("to_communities")) & ~known == 0
+    yield world.terms.ancestors & (world.terms.ancestors - 1) == 0
     for attribute, kind in (
         ("to_officers_of", "Agency"),
         ("to_communities", "Community"),
@@ -225,6 +234,10 @@ def _wishes(world: World, at_ms: int) -> Iterator[Formula]:
     states = world.recipient("states")
     yield states & (states - 1) == 0
     yield world.terms.ancestors == 0
+
+
+def _mask(listed: Listed, names: Iterable[str]) -> Formula:
+    return listed.constant([name for name in names if name in listed.bits])
 
 
 class _Reader:
