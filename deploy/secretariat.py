@@ -20,17 +20,21 @@ from aiokafka.errors import KafkaError
 from agencies.keystore import IDENTITY
 from broker.kafka import Connection, read_all
 from broker.versions import ReadyHistory
-from deploy.arrangements import ArrangementSource
+from deploy.arrangements import ArrangementError as Unproved
+from deploy.arrangements import ArrangementSource, source_of
+from deploy.arrangements.checks import require
 from deploy.ceremony import agency_folder
 from deploy.errors import DeployError
 from deploy.stage.evidence import Ledger, Ledgers
 from schemas.arrangement import (
     AgencyKeys,
     Arrangement,
+    ArrangementBody,
     ArrangementError,
     RetiringKey,
     countersign,
     propose,
+    read_proposal,
 )
 from schemas.clock import ClockMap
 from schemas.directory import Directory
@@ -42,6 +46,9 @@ from schemas.topics import MAX_MESSAGE_BYTES, arrangement_topic
 from schemas.transport import client_context
 
 _LIMIT_S = 60.0
+
+#: What of a version proofs are about.
+_OF_SHARING = ("policies", "schema_text", "directory", "invariants_text")
 
 
 def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
@@ -165,8 +172,11 @@ class Secretariat:
     async def publish(self, data: bytes) -> Standing:
         """Check what was signed against the history, and write it. Raises: `ArrangementError`, nothing written.
 
-        A cluster that is away is waited for: a second copy in the log follows nothing, and changes nothing.
+        What a version says of sharing is proved once more: whoever signed it may have used other tools. A cluster that
+        is away is waited for: a second copy in the log follows nothing, and changes nothing.
         """
+        if not is_clock(data):
+            await self._prove(read_proposal(data)[0].body)
         standing = self.history.read(data)
         deadline = time.monotonic() + _LIMIT_S
         while True:
@@ -177,6 +187,16 @@ class Secretariat:
                 if time.monotonic() > deadline:
                     raise DeployError(f"what was signed cannot be published: {error}") from error
                 await asyncio.sleep(0.2)
+
+    async def _prove(self, body: ArrangementBody) -> None:
+        held = self.history.current.arrangement.body
+        if all(getattr(body, name) == getattr(held, name) for name in _OF_SHARING):
+            return
+        try:
+            source = source_of(body)
+            await asyncio.to_thread(require, source, time.time_ns() // 1_000_000, "rules", "proofs")
+        except Unproved as error:
+            raise ArrangementError(f"version {body.number}: {error}") from error
 
     async def _write(self, data: bytes) -> None:
         producer = AIOKafkaProducer(

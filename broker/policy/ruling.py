@@ -129,6 +129,24 @@ class Engine:
         self._by_label.put(asked, (*self._life(question.portion, at_ms), answered))
         return answered
 
+    def steady(
+        self,
+        *,
+        originator: AgencyId,
+        kind: Kind | str,
+        portion: PortionName | str,
+        label: Label,
+        record: Surroundings,
+        at_ms: int,
+    ) -> tuple[int, int]:
+        """The half-open span of milliseconds around the instant in which no rule's comparison with it turns.
+
+        Within it, as long as the directory's epoch is the same, `rule` answers the same.
+        Raises: `ValueError` as `rule` does.
+        """
+        question = self._question(originator, kind, portion, label, record, at_ms)
+        return self._life(question.portion, at_ms)
+
     def _question(
         self, originator: str, kind: str, name: str, label: Label, record: Surroundings, at_ms: int
     ) -> _Question:

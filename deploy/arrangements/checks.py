@@ -4,8 +4,9 @@ Whoever proposes, signs or publishes a version runs these on the version itself:
 What holds goes on holding until all of them pass.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from broker.policy.cases import read_cases
 from broker.policy.proof.lint import lint
@@ -36,21 +37,20 @@ def checks(
 
     `at_ms`: as of when a counterexample shows the directory, and nothing else.
     """
-    for name, step in (("rules", _rules), ("cases", _cases)):
+    for name, step in _STEPS.items():
         progress(name)
-        yield step(source)
-    progress("proofs")
-    yield _proofs(source, at_ms)
+        yield step(source, at_ms)
 
 
-def require(source: ArrangementSource, at_ms: int) -> None:
-    """Raises: `ArrangementError` with what is wrong in the first step that does not pass."""
-    for step in checks(source, at_ms):
+def require(source: ArrangementSource, at_ms: int, *steps: str) -> None:
+    """Raises: `ArrangementError` with what is wrong in the first of these steps (all, if none is named) that fails."""
+    for name in steps or _STEPS:
+        step = _STEPS[name](source, at_ms)
         if not step.passed:
             raise ArrangementError((f"{step.name}: {step.found}", *step.wrong))
 
 
-def _rules(source: ArrangementSource) -> Step:
+def _rules(source: ArrangementSource, at_ms: int) -> Step:
     findings = lint(source.policy, source.directory)
     faults = tuple(
         f"{f.rule.file}:{f.rule.line}: rule '{f.rule.id}': {f.message}" for f in findings if f.smell.is_fault
@@ -59,7 +59,7 @@ def _rules(source: ArrangementSource) -> Step:
     return Step("rules", f"{len(source.policy.rules)} rules, {len(faults)} faults, {notes} notes", faults)
 
 
-def _cases(source: ArrangementSource) -> Step:
+def _cases(source: ArrangementSource, at_ms: int) -> Step:
     if not source.cases:
         return Step("cases", "there are none: nothing is tested")
     try:
@@ -90,3 +90,10 @@ def _broken(proof: Proof, source: ArrangementSource) -> Iterator[str]:
         return
     for line in witness_lines(proof.against.witness, proof.against.decided, source.policy):
         yield f"  {line}"
+
+
+_STEPS: Final[Mapping[str, Callable[[ArrangementSource, int], Step]]] = {
+    "rules": _rules,
+    "cases": _cases,
+    "proofs": _proofs,
+}

@@ -1,5 +1,8 @@
 """`entente arrangement`: change what holds in a running federation, signed by its members, without a restart.
 
+Rules without a fault, test cases that hold, proofs: proposing, signing and activating each run these checks on the
+version itself, and stop at what does not pass.
+
 propose RUN --from FOLDER --out FILE    a new version from an arrangement's folder, a change of the clock (--speed),
                                         or lanes spread anew (--shards), which `entente reshard` puts into force
 sign FILE --run RUN --as AGENCY ..      with the offline identity key of each agency
@@ -19,10 +22,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from broker.policy.proof.changes import Side, changes
 from deploy.arrangements import ArrangementError as SourceError
-from deploy.arrangements import read_arrangement, spread
+from deploy.arrangements import ArrangementSource, read_arrangement, source_of, spread
+from deploy.arrangements.checks import checks, require
 from deploy.arrangements.differences import differences
 from deploy.ceremony import read_ceremony
+from deploy.cli.policy.check import show_steps
+from deploy.cli.policy.plan import recorded_changes, show_plan
 from deploy.errors import DeployError, Refused
 from deploy.secretariat import (
     Secretariat,
@@ -102,17 +109,36 @@ async def _propose(folder: Path, source: Path | None, speed: float | None) -> by
                     f"'{standing.arrangement.body.federation}'"
                 )
             data = propose_version(standing.arrangement, written)
-            changes = differences(standing.arrangement.body, read_proposal(data)[0].body)
-            if not changes:
+            if not differences(standing.arrangement.body, written):
                 raise Refused(f"'{source}' says what holds already")
-            for line in changes:
-                console.print(f"  {line}", markup=False, highlight=False)
+            at_ms = standing.clock.to_domain(time.time_ns() // 1_000_000)
+            steps = list(checks(written, at_ms))
+            show_steps(steps)
+            if not all(step.passed for step in steps):
+                raise DeployError(f"nothing is proposed: '{source}' does not pass")
+            await _show_plan(folder, source_of(standing.arrangement.body), written, at_ms)
             return data
         assert speed is not None
         begins = time.time_ns() // 1_000_000 + _LEAD_MS
         clock = standing.clock.runs(begins, round(speed * 1_000_000))
         console.print(f"  {clock_in_words(clock)}", highlight=False)
         return propose_change(office.history, clock)
+
+
+async def _show_plan(folder: Path, old: ArrangementSource, new: ArrangementSource, at_ms: int) -> None:
+    """What changes in writing, in what this run has decided so far, and in anything that could be."""
+    found = changes(Side(old.policy, old.directory), Side(new.policy, new.directory), at_ms)
+    show_plan(differences(old, new), found, await recorded_changes(old, new, [folder]), old)
+
+
+def _require(proposal: Path, data: bytes) -> None:
+    """Raises: `DeployError` for a version that does not pass what each must pass before anybody signs it."""
+    if is_clock(data):
+        return
+    try:
+        require(source_of(read_proposal(data)[0].body), time.time_ns() // 1_000_000)
+    except SourceError as error:
+        raise DeployError(f"'{proposal}' is refused, and what held holds on:\n{error}") from error
 
 
 @app.command()
@@ -126,8 +152,9 @@ def sign(
     known = current.directory.agency_ids
     if unknown := [a for a in agencies if a not in known]:
         raise Refused(f"'{unknown[0]}' is no member, but {', '.join(known)}")
-    identities = read_identities(run, [AgencyId(a) for a in agencies])
     try:
+        _require(proposal, data)
+        identities = read_identities(run, [AgencyId(a) for a in agencies])
         data = countersigned(data, current, identities)
     except ArrangementError as error:
         raise Refused(f"'{proposal}': {error}") from error

@@ -54,4 +54,6 @@ class PolicyCommands(LazyGroup):
         "mutate": "deploy.cli.policy.mutate",
         "prove": "deploy.cli.policy.prove",
         "check": "deploy.cli.policy.check",
+        "plan": "deploy.cli.policy.plan",
+        "replay": "deploy.cli.policy.replay",
     }

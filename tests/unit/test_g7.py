@@ -222,7 +222,7 @@ def test_every_community_is_a_joint_team_or_one_of_the_networks_that_the_rules_n
 
 def test_the_cast() -> None:
     directory = G7.directory
-    assert (G7.federation, G7.threshold, len(directory.agencies)) == ("g7", 5, 16)
+    assert (G7.federation, G7.threshold, len(directory.agencies)) == ("g7", 2, 16)
     assert all(a.exposed_states is not None for a in directory.agencies)
     assert {a.id for a in directory.agencies if a.role is AgencyRole.SOURCE_STATE} == {"xa-np", "xb-np"}
     assert directory.exposed_states("gb-nca", AT_MS) == frozenset({"GB", "NL"})

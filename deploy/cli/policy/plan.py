@@ -29,7 +29,7 @@ from deploy.arrangements import ArrangementSource
 from deploy.arrangements.differences import differences
 from deploy.arrangements.words import decided_in_words, witness_json, witness_lines
 from deploy.cli.policy.common import AtOption, JsonOption, engine_of, instant_of, progress, read_source
-from deploy.cli.policy.replay import changes_json, flow_table
+from deploy.cli.policy.replay import flow_json, flow_table
 from deploy.histories import replay_sources
 
 app = typer.Typer()
@@ -129,7 +129,15 @@ def _table(flows: Sequence[Flow]) -> Table:
 def _json(written: Sequence[str], found: Changes, recorded: Recorded | None) -> dict[str, object]:
     return {
         "written": list(written),
-        "recorded": None if recorded is None else changes_json(recorded),
+        "recorded": None
+        if recorded is None
+        else {
+            "records": recorded.records,
+            "decisions": recorded.pairs_before,
+            "released": recorded.released_before,
+            "released_after": recorded.released_after,
+            "flows": [flow_json(flow, counted) for flow, counted in recorded.flows.items()],
+        },
         "whole": found.whole,
         "flows": [
             {
