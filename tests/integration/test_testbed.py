@@ -60,8 +60,9 @@ def test_stays(testbed):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of somebody else's, with the page's example for its tests."""
-    shutil.copytree(SHIPPED / "g7-small", tmp_path / "arrangement")
+    """A project of somebody else's, with the page's example for its tests, and an arrangement without cases."""
+    ignored = shutil.ignore_patterns("cases")
+    shutil.copytree(SHIPPED / "g7-small", tmp_path / "arrangement", ignore=ignored)
     examples = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert len(examples) == 1
     (tmp_path / "test_adverts.py").write_text(examples[0])

@@ -111,7 +111,7 @@ class _Pair:
         withheld = outcome(Verdict(self.recipient.agency, self.barred, effect, rules), self.addressed)
         if self.said is None:
             return withheld is None
-        return withheld != self.said.withheld or bool(self.said.rules and rules != self.said.rules)
+        return withheld != self.said.withheld or self.said.rules not in (None, rules)
 
 
 @dataclass(slots=True)
@@ -212,7 +212,9 @@ class _Bench:
             ]
             # No rule can make a difference to a pair that is not addressed or barred, unless the case names its rules.
             pairs = [
-                p for p in pairs if (p.addressed and not p.barred) or (p.said is not None and p.said.rules)
+                p
+                for p in pairs
+                if (p.addressed and not p.barred) or (p.said is not None and p.said.rules is not None)
             ]
             if pairs:
                 yield _Group(pairs, [_request(p, context) for p in pairs], self._entities(pairs, facts))

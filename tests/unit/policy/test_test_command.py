@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from deploy.arrangements import SHIPPED
+from deploy.arrangements import SHIPPED, read_arrangement
 from deploy.cli import app
 from deploy.errors import Refused
 
@@ -18,6 +18,10 @@ cases:
     given: {originator: gb-nca, kind: boat_supply, portions: {base: {to: [fr-oltim]}}}
     then: {base: {gets: [fr-oltim]}}
 """
+
+
+#: How many cases `g7-small` has.
+ALL = sum(text.count("- case:") for text in read_arrangement(SHIPPED / "g7-small").cases.values())
 
 
 @pytest.fixture
@@ -42,8 +46,7 @@ def test_an_arrangement_is_held_against_its_own_cases() -> None:
     result = call("g7-small")
     assert result.exit_code == 0
     assert (
-        "22 of 22 cases hold against the arrangement g7-small\n17 of 17 rules decide in a case\n"
-        in result.output
+        f"{ALL} of {ALL} cases hold against the arrangement g7-small\n17 of 17 rules decide" in result.output
     )
 
 
@@ -79,7 +82,7 @@ def test_a_dot_is_the_folder_where_one_stands(
 ) -> None:
     shutil.copytree(SHIPPED / "g7-small", tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    assert "22 of 22 cases hold" in call(".").output
+    assert f"{ALL} of {ALL} cases hold" in call(".").output
     assert "1 of 1 cases hold against the arrangement g7-small" in call(file, "--arrangement", ".").output
 
 
