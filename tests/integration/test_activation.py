@@ -61,6 +61,28 @@ def with_suspension(source: ArrangementSource) -> ArrangementSource:
     return dataclasses.replace(source, directory=type(directory).model_validate(changed.model_dump()))
 
 
+#: A rule that lets source states in by way of a community, and a promise that it breaks.
+OPENED = """
+@id("source-state-community")
+@reason("A source state gets whatever is addressed to a community that it is in.")
+@legal_basis("none")
+permit (principal is Agency, action == Action::"receive", resource is Portion)
+when { principal.role == AgencyRole::"source_state" && principal in resource.to_communities };
+"""
+PROMISE = """
+invariants:
+  - id: source-states-by-name
+    says: A source state gets nothing that does not name it.
+    never: principal.role == AgencyRole::"source_state" && !(principal in resource.to_agencies)
+"""
+
+
+def with_a_promise(source: ArrangementSource, rule: str = "") -> ArrangementSource:
+    """The arrangement with the promise, and one more rule."""
+    body = source.policies | ({"sharing/opened.cedar": rule} if rule else {})
+    return dataclasses.replace(source, policies=body, invariants_text=PROMISE)
+
+
 async def publish_raw(live: Live, data: bytes) -> None:
     producer: AIOKafkaProducer
     async with writing(live.bootstrap, live.ceremony.tls(FEDERATION)) as producer:
@@ -117,6 +139,33 @@ async def test_a_version_takes_effect_at_an_offset_while_records_flow(
             assert {ledger.rulings[Digest(p.ruling)].arrangement for p in leaf.portions} == {version}
     kept = live.rows(NCA, "SELECT arrangement FROM activations ORDER BY number")
     assert [row[0] for row in kept] == [live.arrangement.digest, version]
+
+
+async def test_a_version_that_breaks_its_promise_is_not_published_and_what_held_holds_on(
+    live: Live, secretariat: Secretariat
+) -> None:
+    await live.start_broker()
+    await live.start_nodes([live.node(a, RECORDS, PACE) for a in live.agencies])
+    await secretariat.refresh()
+    kept = propose_version(secretariat.history.current.arrangement, with_a_promise(live.source))
+    standing = await secretariat.publish(signed(live, kept))
+    await secretariat.activated(standing)
+
+    broken = propose_version(standing.arrangement, with_a_promise(live.source, OPENED))
+    told = "version 2: proofs: 1 of 2 hold .*\n.*source-states-by-name: A source state gets nothing"
+    with pytest.raises(ArrangementError, match=told):
+        await secretariat.publish(signed(live, broken))
+    assert (await secretariat.refresh()).arrangement.digest == standing.arrangement.digest
+    before = {lane: len(ledger.leaves) for lane, ledger in (await live.ledgers()).items()}
+    await more(live, 10, "records flow on under the version that held")
+    after = await live.ledgers()
+    assert sum(len(ledger.leaves) for ledger in after.values()) > sum(before.values())
+    for activation in (await secretariat.activations()).values():
+        assert activation is not None
+        assert Digest(activation.arrangement) == standing.arrangement.digest
+    # A version without the rule follows as any other: nothing of the refused one stands in its way.
+    back = propose_version(standing.arrangement, live.source)
+    await secretariat.activated(await secretariat.publish(signed(live, back)))
 
 
 async def test_a_clock_is_signed_and_activated_like_a_version(live: Live, secretariat: Secretariat) -> None:

@@ -103,7 +103,7 @@ def show_plan(
             console.print(f"  {line}", markup=False)
         console.print(f"  after: {decided_in_words(flow.after)}\n", markup=False)
     gained = sum(flow.gained for flow in found.flows)
-    console.print(f"{gained} classes of flow gain release, {len(found.flows) - gained} lose it")
+    console.print(f"classes of flow: {gained} gain release, {len(found.flows) - gained} lose it")
     if not found.whole:
         console.print(f"stopped after {len(found.flows)} classes: there are more (--most shows them)")
     else:

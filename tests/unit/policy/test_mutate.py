@@ -87,7 +87,9 @@ def test_a_mutant_that_changes_nothing_is_proved_equivalent() -> None:
 
 def test_cases_that_fail_as_the_rules_are_are_refused() -> None:
     text = rule(BOATS)
-    failing = cases(f"at: 2026-06-04T00:00:00Z\ncases:{GETS.replace('gets: [fr-oltim]', 'gets: nobody')}", text)
+    failing = cases(
+        f"at: 2026-06-04T00:00:00Z\ncases:{GETS.replace('gets: [fr-oltim]', 'gets: nobody')}", text
+    )
     assert not all(trial.holds for trial in run_cases(load(text), failing))
     with pytest.raises(ValueError, match="a case fails as the rules are"):
         mutate(load(text), DIRECTORY, failing, AT_MS)
