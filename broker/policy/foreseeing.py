@@ -12,6 +12,7 @@ from broker.policy.deciding import Labelled, others, rule_on
 from broker.policy.ruling import Engine
 from schemas.audience import audience
 from schemas.codes import Kind, PortionName
+from schemas.directory import Directory
 from schemas.ids import AgencyId, RuleId
 from schemas.labels import Label
 from schemas.records import KINDS
@@ -68,13 +69,8 @@ def foresee(
     engine: Engine, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
 ) -> tuple[ForeseenPortion, ...]:
     """Who would get which portion and why, of a record that admission would not refuse (`refusal` says None)."""
-    directory, spec = engine.directory, KINDS[kind]
     active = others(engine.directory, originator, at_ms)
-    labelled = []
-    for portion in portions:
-        bears = spec.portions[portion.name].bears_persons
-        sealed_for = audience(portion.label, bears, originator, directory, at_ms)
-        labelled.append(Labelled(portion.name, portion.label, bears, sealed_for))
+    labelled = sealed(engine.directory, originator, kind, portions, at_ms)
     ruled = rule_on(kind, labelled, active, engine, originator, at_ms)
     return tuple(
         ForeseenPortion(
@@ -83,6 +79,18 @@ def foresee(
         )
         for portion, one, found in zip(portions, labelled, ruled, strict=True)
     )
+
+
+def sealed(
+    directory: Directory, originator: AgencyId, kind: Kind, portions: Sequence[Portion], at_ms: int
+) -> list[Labelled]:
+    """The portions with the audience that an honest originator would seal them for."""
+    spec, found = KINDS[kind], []
+    for portion in portions:
+        bears = spec.portions[portion.name].bears_persons
+        sealed_for = audience(portion.label, bears, originator, directory, at_ms)
+        found.append(Labelled(portion.name, portion.label, bears, sealed_for))
+    return found
 
 
 def foreseen_by(verdict: Verdict, is_addressed: bool) -> Foreseen:

@@ -61,12 +61,17 @@ class Roster:
 
     def recipients(self, originator: str, label: Label) -> list[Recipient]:
         """Everyone but the originator, sorted by id, exposed as the label's named officers make them."""
-        found = []
-        for agency, plain in self.everyone.items():
-            if agency != originator:
-                officers = named_officers(label, agency) if label.routing.officers else ()
-                found.append(self._recipient(agency, officers) if officers else plain)
-        return found
+        return [self._exposed(agency, label) for agency in self.everyone if agency != originator]
+
+    def recipient(self, agency: AgencyId, originator: str, label: Label) -> Recipient:
+        """One of `recipients`. Raises: `KeyError` for any other agency."""
+        if agency == originator:
+            raise KeyError(agency)
+        return self._exposed(agency, label)
+
+    def _exposed(self, agency: AgencyId, label: Label) -> Recipient:
+        officers = named_officers(label, agency) if label.routing.officers else ()
+        return self._recipient(agency, officers) if officers else self.everyone[agency]
 
     def lists(self, recipient: Recipient) -> bool:
         """Whether it is the one in `everyone`, and not exposed to more by a label."""

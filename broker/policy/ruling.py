@@ -8,7 +8,7 @@
 - A hit is a look-up by the label itself; behind it, labels that differ in nothing that is read share a key.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from broker.policy.instants import FIRST_MS, LAST_MS
 from broker.policy.loader import Policy
 from broker.policy.memory import Recent
 from broker.policy.reads import Moment
-from broker.policy.roster import EPOCHS, Roster
+from broker.policy.roster import EPOCHS, Recipient, Roster
 from schemas.canonical import Domains
 from schemas.codes import Kind, PortionName
 from schemas.directory import Directory
@@ -83,7 +83,7 @@ class Engine:
         remembered = remembered or min(65_536, max(512, _VERDICTS // len(directory.agency_ids)))
         self.stats = Stats()
         self._domains = domains
-        self._policy = policy
+        self.policy = policy
         self.directory = directory
         self._arrangement = arrangement
         self._declared = frozenset(policy.schema.attributes["principal"])
@@ -93,6 +93,10 @@ class Engine:
         self._by_key: Recent[Hashable, Answered] = Recent(remembered)
         self._asker = Asker(policy, _VERDICTS // 4)
         self._rosters: Recent[int, Roster] = Recent(EPOCHS)
+
+    def over(self, directory: Directory, policy: Policy | None = None) -> "Engine":
+        """An engine of its own over a directory that has the same ids, with the same rules or with others."""
+        return Engine(self._domains, policy or self.policy, directory, self._arrangement)
 
     def rule(
         self,
@@ -147,6 +151,25 @@ class Engine:
         question = self._question(originator, kind, portion, label, record, at_ms)
         return self._life(question.portion, at_ms)
 
+    def verdict(
+        self,
+        recipient: AgencyId,
+        *,
+        originator: AgencyId,
+        kind: Kind | str,
+        portion: PortionName | str,
+        label: Label,
+        record: Surroundings,
+        at_ms: int,
+    ) -> Verdict:
+        """What `rule` says of one recipient, asked for that one alone: for whoever tries many labels.
+
+        Raises: `KeyError` for an agency that the directory lacks, or the originator; `ValueError` as `rule`.
+        """
+        question = self._question(originator, kind, portion, label, record, at_ms)
+        roster = self._roster(at_ms)
+        return self._verdicts(question, roster, [roster.recipient(recipient, originator, label)])[0]
+
     def _question(
         self, originator: str, kind: str, name: str, label: Label, record: Surroundings, at_ms: int
     ) -> _Question:
@@ -165,7 +188,7 @@ class Engine:
     def _key(self, question: _Question) -> Hashable:
         """Everything that the answer rests on, and nothing else."""
         handling, routing, portion = question.label.handling, question.label.routing, question.portion
-        reads = self._policy.reads
+        reads = self.policy.reads
         shut = question.bears and protected(handling)
         exposing = shut or "exposed_states" in reads.principal or "exposed_known" in reads.principal
         return (
@@ -205,7 +228,14 @@ class Engine:
 
     def _answer(self, question: _Question) -> Answered:
         roster = self._roster(question.at_ms)
-        recipients = roster.recipients(question.originator, question.label)
+        verdicts = self._verdicts(question, roster, roster.recipients(question.originator, question.label))
+        ruling = Ruling(self._arrangement, verdicts)
+        data = ruling_bytes(ruling)
+        return ruling_digest(self._domains, data), data, ruling
+
+    def _verdicts(
+        self, question: _Question, roster: Roster, recipients: Sequence[Recipient]
+    ) -> tuple[Verdict, ...]:
         if question.portion is None:
             answers = [DENIED] * len(recipients)
         else:
@@ -215,18 +245,15 @@ class Engine:
             self.stats.asked = self._asker.asked
         self.stats.errors += DENIED in answers
         handling = question.label.handling
-        verdicts = tuple(
+        return tuple(
             Verdict(r.agency, barred(question.bears, handling, r.exposed), answer.effect, answer.rules)
             for r, answer in zip(recipients, answers, strict=True)
         )
-        ruling = Ruling(self._arrangement, verdicts)
-        data = ruling_bytes(ruling)
-        return ruling_digest(self._domains, data), data, ruling
 
     def _roster(self, at_ms: int) -> Roster:
         epoch = self.directory.epoch_of(at_ms)
         roster = self._rosters.get(epoch)
         if roster is None:
-            roster = Roster(self.directory, at_ms, self._declared, self._policy.reads.principal)
+            roster = Roster(self.directory, at_ms, self._declared, self.policy.reads.principal)
             self._rosters.put(epoch, roster)
         return roster

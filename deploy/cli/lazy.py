@@ -49,6 +49,8 @@ class PolicyCommands(LazyGroup):
     """`entente policy`."""
 
     modules: ClassVar[Mapping[str, str]] = {
+        "explain": "deploy.cli.policy.explain",
+        "matrix": "deploy.cli.policy.matrix",
         "lint": "deploy.cli.policy.lint",
         "test": "deploy.cli.policy.test",
         "mutate": "deploy.cli.policy.mutate",
