@@ -12,8 +12,18 @@ from schemas.verdicts import Withheld
 WITHHELD_IN_WORDS: Mapping[Withheld, str] = {
     Withheld.GATE: "withheld by the protection gate",
     Withheld.NOT_ADDRESSED: "withheld: not addressed",
-    Withheld.FORBIDDEN: "withheld",
+    Withheld.FORBIDDEN: "forbidden",
     Withheld.NO_PERMIT: "withheld: no rule permits it",
+}
+
+
+#: One letter for each outcome, where there is room for no more.
+LETTERS: Mapping[Withheld | None, str] = {
+    None: "R",
+    Withheld.GATE: "G",
+    Withheld.FORBIDDEN: "F",
+    Withheld.NO_PERMIT: "P",
+    Withheld.NOT_ADDRESSED: "·",
 }
 
 

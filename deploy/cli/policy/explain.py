@@ -78,9 +78,8 @@ def policy_explain(
     try:
         portions = record.labelled(source.directory, at_ms)
     except KeyError as error:
-        raise Refused(
-            f"'{file}': portions: '{error.args[0]}' is neither a portion of '{record.kind}' nor an id of '{arrangement}'"
-        ) from error
+        missing = f"'{error.args[0]}' is neither a portion of '{record.kind}' nor an id of '{arrangement}'"
+        raise Refused(f"'{file}': portions: {missing}") from error
     if portion is not None and portion not in record.portions and standing is not Standing.RECIPIENT:
         raise Refused(f"'{file}': the record has no portion '{portion}', but {', '.join(record.portions)}")
     searched = 0 if standing is Standing.RECIPIENT else most_asked
