@@ -15,6 +15,7 @@ from broker.api import (
     events,
     health,
     ledger,
+    policy,
     previews,
     proofs,
     status,
@@ -29,7 +30,18 @@ from schemas.http.openapi import Operation, finish
 
 ROUTERS: Final = tuple(
     part.router
-    for part in (directory, previews, decisions, events, ledger, checkpoints, proofs, certificates, status)
+    for part in (
+        directory,
+        previews,
+        policy,
+        decisions,
+        events,
+        ledger,
+        checkpoints,
+        proofs,
+        certificates,
+        status,
+    )
 )
 """Everything behind the doors."""
 

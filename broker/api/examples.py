@@ -9,7 +9,7 @@ _EVENT: Final = "5f2c41aa.12"
 
 ALIVE: Final = {"status": "alive"}
 READY: Final = {"status": "ready"}
-ARRANGEMENT: Final = {"federation": "g7", "number": 0, "digest": _DIGEST, "threshold": 5, "now": _AT}
+ARRANGEMENT: Final = {"federation": "g7", "number": 0, "digest": _DIGEST, "threshold": 2, "now": _AT}
 
 AGENCY: Final = {
     "id": "gb-nca",
@@ -60,6 +60,51 @@ PREVIEW: Final = {
     "refused": None,
     "portions": [{"name": "base", "outcomes": _OUTCOMES}],
     "rules": _RULES,
+}
+_RULE: Final = {
+    "id": "partners-tlp-green",
+    "effect": "permit",
+    "reason": "A partner may have what is marked TLP:GREEN.",
+    "legal_basis": "FIRST TLP 2.0, GREEN",
+    "obligation": None,
+    "when": ["the TLP level is GREEN"],
+    "unless": [],
+}
+RULES: Final = {"arrangement": 0, "rules": [_RULE]}
+EXPLANATION_REQUEST: Final = {**PREVIEW_REQUEST, "recipient": "eu-europol"}
+EXPLANATION: Final = {
+    "originator": "gb-nca",
+    "recipient": "eu-europol",
+    "arrangement": 0,
+    "refused": None,
+    "portions": [
+        {
+            "name": "base",
+            "withheld": "not_addressed",
+            "why": "the originator addressed neither the agency, nor a community that it is in, nor an officer of it",
+            "rules": [],
+            "turns": {
+                "told": [
+                    {
+                        "words": "address it to eu-europol by name",
+                        "changes": [
+                            {
+                                "nature": "marking",
+                                "portion": "base",
+                                "field": "agencies",
+                                "verb": "add",
+                                "values": ["eu-europol"],
+                            }
+                        ],
+                        "opens": [],
+                        "closes": [],
+                    }
+                ],
+                "more": 0,
+                "stopped": False,
+            },
+        }
+    ],
 }
 DECISION: Final = {
     "event": _EVENT,

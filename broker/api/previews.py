@@ -81,12 +81,11 @@ async def preview(
 ) -> PreviewBody:
     """Asks gate, addressees and rules as admission would now. Officers for their own agency, auditors for any."""
     context.allow(bool(context.sight.previews_for))
-    originator = _originator(context, request.originator)
-    labelled = [Portion(portion.name, portion.label.label()) for portion in request.portions]
-    refused = refusal(context.version.engine, originator, request.kind, labelled, context.now_ms)
+    originator, portions = originator_of(context, request.originator), labelled(request)
+    refused = refusal(context.version.engine, originator, request.kind, portions, context.now_ms)
     foreseen: tuple[ForeseenPortion, ...] = ()
     if refused is None:
-        foreseen = foresee(context.version.engine, originator, request.kind, labelled, context.now_ms)
+        foreseen = foresee(context.version.engine, originator, request.kind, portions, context.now_ms)
     return PreviewBody(
         at=instant(context.now_ms),
         originator=originator,
@@ -98,7 +97,13 @@ async def preview(
     )
 
 
-def _originator(context: Context, named: AgencyId | None) -> AgencyId:
+def labelled(request: PreviewRequest) -> tuple[Portion, ...]:
+    """The portions of a request, as they are asked about."""
+    return tuple(Portion(portion.name, portion.label.label()) for portion in request.portions)
+
+
+def originator_of(context: Context, named: AgencyId | None) -> AgencyId:
+    """Whom the caller asks for. Raises: `Refusal`, the same as for an agency that is not there."""
     originator = named or context.caller.agency
     if originator is None or originator not in context.sight.previews_for:
         raise not_found()

@@ -36,7 +36,10 @@ p { margin: .3rem 0; max-width: 46rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; list-style: none; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; margin: .6rem 0; }
 a { color: inherit; }
-.scroll { width: fit-content; max-width: 100%; overflow: auto; max-height: 80vh; border: 1px solid var(--line); border-radius: 6px; }
+.scroll {
+  width: fit-content; max-width: 100%; overflow: auto; max-height: 80vh;
+  border: 1px solid var(--line); border-radius: 6px;
+}
 table { border-collapse: separate; border-spacing: 0; font-size: .86rem; }
 th, td { padding: .22rem .3rem; border-bottom: 1px solid var(--line); text-align: center; white-space: nowrap; }
 thead th { position: sticky; top: 0; background: var(--page); z-index: 2; vertical-align: bottom; }
@@ -86,8 +89,8 @@ def matrix_page(source: ArrangementSource, originator: AgencyId, rows: Sequence[
 def _about(source: ArrangementSource, at_ms: int) -> str:
     return (
         f"<p>The arrangement <b>{escape(source.federation)}</b> as of {instant(at_ms):%Y-%m-%d}, under the labels that "
-        "each kind of record starts from. A portion stands alone in its record. Point at a cell to read which rules decide; "
-        '<a href="#rules">below</a> is what they say. No agency named takes part.</p>'
+        "each kind of record starts from. A portion stands alone in its record. Point at a cell to read which rules "
+        'decide; <a href="#rules">below</a> is what they say. No agency named takes part.</p>'
     )
 
 

@@ -121,7 +121,7 @@ def _portion_lines(portion: ExplainedPortion, recipient: AgencyId) -> Iterator[s
     if portion.why:
         yield f"  {portion.why}"
     for rule in portion.rules:
-        yield f"  {rule.effect}s: {rule.id}: {rule.reason}"
+        yield f"  by {rule.id}: {rule.reason}"
         yield f"    legal basis: {rule.legal_basis}"
     for lacking in portion.nearest:
         yield f"  nearest: {lacking.rule.id}: {lacking.rule.reason}"

@@ -183,8 +183,8 @@ def file(tmp_path: Path) -> Path:
 def test_the_command_tells_outcome_rules_and_changes(file: Path) -> None:
     result = call(file, "--to", "pf-social")
     assert result.exit_code == 1
-    assert "referral to pf-social: released\n  permits: platform-referral: " in result.output
-    assert "base to pf-social: withheld\n  forbids: no-private-party: " in result.output
+    assert "referral to pf-social: released\n  by platform-referral: " in result.output
+    assert "base to pf-social: forbidden\n  by no-private-party: " in result.output
     assert "persons to pf-social: withheld: not addressed" in result.output
     assert call(file, "--to", "pf-social", "--portion", "referral").exit_code == 0
     found = json.loads(call(file, "--to", "pf-social", "--json").output)
