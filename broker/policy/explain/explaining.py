@@ -6,14 +6,15 @@
   would get something by a change is said with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from broker.policy.explain.edits import Change
 from broker.policy.explain.levers import Case
 from broker.policy.explain.parts import Parts, parts_of
-from broker.policy.explain.turning import Changes, Trials, asked, merged
+from broker.policy.explain.turning import Changes, Trials, asked, merged, order
 from broker.policy.foreseeing import Portion, foresee, foreseen_by, refusal
 from broker.policy.loader import Rule
 from broker.policy.ruling import Engine
@@ -122,7 +123,7 @@ def explain(
     refused = refusal(engine, originator, kind, portions, at_ms)
     if refused is not None:
         return Explained(recipient, refused, ())
-    parts = parts_of(engine.policy, engine.directory)
+    parts = cache(lambda: parts_of(engine.policy, engine.directory))  # not needed for what is released
     cases = (
         Case(engine.directory, originator, kind, tuple(portions), p.name, recipient, at_ms) for p in portions
     )
@@ -137,7 +138,7 @@ def received(explained: Explained | None) -> Received:
     return Received(tuple(sorted(p.name for p in came)), tuple(rules[rule] for rule in sorted(rules)))
 
 
-def _explained(engine: Engine, case: Case, parts: Parts, most_asked: int) -> ExplainedPortion:
+def _explained(engine: Engine, case: Case, parts: Callable[[], Parts], most_asked: int) -> ExplainedPortion:
     verdict = asked(engine, case)
     is_addressed = case.recipient in addressed(
         case.portion.label, case.originator, case.directory, case.at_ms
@@ -145,10 +146,10 @@ def _explained(engine: Engine, case: Case, parts: Parts, most_asked: int) -> Exp
     found = foreseen_by(verdict, is_addressed)
     nearest: tuple[Lacking, ...] = ()
     if found.withheld is Withheld.NO_PERMIT:
-        nearest = _nearest(engine, case, parts)
+        nearest = _nearest(engine, case, parts())
     turns = None
     if found.withheld is not None and most_asked:
-        turns = _turns(engine, case, parts, most_asked)
+        turns = _turns(engine, case, parts(), most_asked)
     return ExplainedPortion(
         case.name,
         found.withheld,
@@ -209,15 +210,9 @@ def _turns(engine: Engine, case: Case, parts: Parts, most_asked: int) -> Turns:
         sides = (tuple(sorted(then - now - mine)), tuple(sorted(now - then)))
         told.setdefault(sides, []).append(answer)
     turns = [Turn(changes, *sides) for sides, answers in told.items() for changes in merged(answers)]
-    places = {answer: i for i, answer in enumerate(found.answers)}
-    turns.sort(key=lambda turn: places[_first(turn)])
+    turns.sort(key=lambda turn: order(turn.changes))
     more = len(turns[MOST_TOLD:]) + len(found.answers[_FORESEEN:])
     return Turns(tuple(turns[:MOST_TOLD]), more, found.asked, found.stopped)
-
-
-def _first(turn: Turn) -> Changes:
-    """The answer that a turn was told from first."""
-    return frozenset(Change(c.portion, c.field, c.verb, c.values[:1]) for c in turn.changes)
 
 
 def _shares(engine: Engine, case: Case) -> set[Share]:

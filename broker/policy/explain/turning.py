@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from broker.policy.explain.edits import Change, Nature, Verb, relabelled, restated
+from broker.policy.explain.edits import CHOICES, CODES, Change, Nature, Verb, relabelled, restated
 from broker.policy.explain.levers import ADDRESSING, GATE, SUSPENSION, Case, levers
 from broker.policy.explain.parts import Parts, parts_of
 from broker.policy.foreseeing import refusal
@@ -73,7 +73,7 @@ class Trials:
         markings, early = self._smallest(frozenset({Nature.MARKING}), MOST_CHANGES, half)
         upto = len(markings[0]) if markings else MOST_CHANGES
         anything, late = self._smallest(frozenset(Nature), upto, self._most)
-        found = sorted({*markings, *anything}, key=_order)
+        found = sorted({*markings, *anything}, key=order)
         return Found(tuple(found), self.asked, early or late)
 
     def with_changes(self, changes: Changes) -> tuple[Engine, Case]:
@@ -191,13 +191,21 @@ def merged(answers: Iterable[Changes]) -> list[tuple[Change, ...]]:
         alike = max((_alike(first, i, rest) for i in range(len(first))), key=len)
         if alike:
             ((where, _),) = [(i, c) for i, c in enumerate(first) if c != alike[0][i]]
-            values = tuple(answer[where].value for answer in (first, *alike))
-            change = Change(first[where].portion, first[where].field, first[where].verb, values)
+            change = _choice([answer[where] for answer in (first, *alike)])
             told.append((*first[:where], change, *first[where + 1 :]))
             rest = [answer for answer in rest if answer not in alike]
         else:
             told.append(first)
     return told
+
+
+def _choice(changes: Sequence[Change]) -> Change:
+    """One change that leaves the choice between their values, in the order of the closed list."""
+    first = changes[0]
+    codes = [str(code) for code in {**CODES, **CHOICES}.get(first.field, ())]
+    values = [change.value for change in changes]
+    ranked = sorted(values, key=lambda v: codes.index(v) if v in codes else len(codes))
+    return Change(first.portion, first.field, first.verb, tuple(ranked))
 
 
 def _alike(
@@ -251,8 +259,9 @@ def _named(case: Case) -> bool:
     )
 
 
-def _order(changes: Changes) -> tuple[object, ...]:
+def order(changes: Iterable[Change]) -> tuple[object, ...]:
     """Fewest first; among as many those of markings, then those of the directory, before facts."""
+    changes = list(changes)
     natures = [c.nature for c in changes]
     rank = (natures.count(Nature.FACT), natures.count(Nature.DIRECTORY))
     return len(changes), *rank, sorted(c.place for c in changes)

@@ -37,7 +37,7 @@ _FACTS: Final[Mapping[tuple[str, Verb], _Words]] = {
     ("grounds", _ADD): lambda p, v, r: f"a person in {p} {v}",
     ("grounds", _REMOVE): lambda p, v, r: f"no person in {p} {v}",
     ("protection_cleared", _SET): lambda p, v, r: (
-        f"the protection of {p} was {'cleared' if v == 'true' else 'not cleared'} explicitly"
+        f"protection was {'cleared' if v == 'true' else 'not cleared'} explicitly for the persons in {p}"
     ),
     ("origins", _ADD): lambda p, v, r: f"a person in {p} comes from {v}",
     ("origins", _REMOVE): lambda p, v, r: f"no person in {p} comes from {v}",
@@ -76,7 +76,8 @@ def change_in_words(change: Change, about: str | None, recipient: str) -> str:
     """One change. `about`: the portion that is called `it`."""
     portion = "it" if change.portion == about else f"the portion {change.portion}"
     table = {Nature.MARKING: _MARKINGS, Nature.FACT: _FACTS, Nature.DIRECTORY: _DIRECTORY}[change.nature]
-    values = " or ".join(_value(change.field, value) for value in change.values)
+    *others, last = (_value(change.field, value) for value in change.values)
+    values = f"{', '.join(others)} or {last}" if others else last
     return table[change.field, change.verb](portion, values, recipient)
 
 

@@ -2,8 +2,10 @@
 
     entente policy explain record.yaml --to xa-np
     entente policy explain record.yaml --to xa-np --as recipient
+    entente policy explain 01a22b80-f437-76be-9390-21fe6798f768 --run .entente/run-1 --to xa-np
 
 - FILE has the labels of a record, as `broker.policy.drafted` reads them; no content is needed, nothing is sealed.
+- With `--run`, a record that was decided is explained under the version that decided it, as of its admission.
 - What would turn a refusal is searched, never advised: a fact about a person is worded as what would have to be true.
 - The recipient's view tells what its certificate would. All else is to it as if it were not there.
 
@@ -11,11 +13,13 @@ Exit code 0 if the agency gets every portion asked about, 1 if not, 2 for what c
 it is 0.
 """
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from re import fullmatch
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -31,6 +35,7 @@ from broker.policy.explain.explaining import (
     received,
 )
 from broker.policy.explain.words import changes_in_words
+from broker.policy.foreseeing import Portion
 from broker.policy.loader import Rule
 from deploy.arrangements.words import WITHHELD_IN_WORDS
 from deploy.cli.policy.common import (
@@ -48,6 +53,8 @@ from schemas.ids import AgencyId
 
 app = typer.Typer()
 
+_RECORD_ID = r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
 
 class Standing(StrEnum):
     """Who asks: it decides what may be told."""
@@ -59,9 +66,18 @@ class Standing(StrEnum):
 
 @app.command()
 def policy_explain(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The labels of a record, YAML or JSON.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="The labels of a record, YAML or JSON; with --run, a record's id."
+        ),
+    ],
     to: Annotated[str, typer.Option("--to", metavar="AGENCY", help="The agency that it is about.")],
     arrangement: ArrangementOption = USUAL,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a run that decided the record, as `entente demo` prints it."),
+    ] = None,
     portion: Annotated[PortionName | None, typer.Option(help="Only this portion.")] = None,
     standing: Annotated[Standing, typer.Option("--as", help="Who asks.")] = Standing.ORIGINATOR,
     most_asked: Annotated[
@@ -70,24 +86,15 @@ def policy_explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say why an agency would get a record's portions or not, and the smallest changes that would turn it."""
-    source, record = read_source(arrangement), read_draft(file)
-    engine, at_ms = engine_of(source), record.at_ms(now_ms())
-    recipient = _recipient(to, record.originator, source.directory.agency_ids)
-    if record.originator not in source.directory.agency_ids:
-        raise Refused(f"'{file}': originator: '{record.originator}' is no agency of '{arrangement}'")
-    try:
-        portions = record.labelled(source.directory, at_ms)
-    except KeyError as error:
-        missing = f"'{error.args[0]}' is neither a portion of '{record.kind}' nor an id of '{arrangement}'"
-        raise Refused(f"'{file}': portions: {missing}") from error
-    if portion is not None and portion not in record.portions and standing is not Standing.RECIPIENT:
-        raise Refused(f"'{file}': the record has no portion '{portion}', but {', '.join(record.portions)}")
-    searched = 0 if standing is Standing.RECIPIENT else most_asked
-    explained = explain(engine, record.originator, record.kind, portions, recipient, at_ms, searched, portion)
-    if standing is Standing.RECIPIENT:
+    whole = standing is not Standing.RECIPIENT
+    asked = _Asked(to, portion, most_asked if whole else 0, whole)
+    explained = _of_file(Path(file), arrangement, asked) if run is None else _of_run(file, run, asked)
+    if not whole:
         told = received(explained)
         print(json.dumps(_received_json(told)) if as_json else "\n".join(received_lines(told)))
         return
+    if explained is None:
+        raise Refused(f"no ledger of the run '{run}' has a record '{file}'")
     if as_json:
         print(json.dumps(explained_json(explained)))
     else:
@@ -96,6 +103,76 @@ def policy_explain(
             console.print(line, markup=False, soft_wrap=False)
     withheld = explained.refused is not None or any(p.withheld is not None for p in explained.portions)
     raise typer.Exit(1 if withheld else 0)
+
+
+class _Asked(NamedTuple):
+    """What the caller wants to know. `whole`: as the originator or an auditor may."""
+
+    to: str
+    portion: PortionName | None
+    most_asked: int
+    whole: bool
+
+
+def _of_file(file: Path, arrangement: str, asked: _Asked) -> Explained:
+    source, record = read_source(arrangement), read_draft(file)
+    at_ms = record.at_ms(now_ms())
+    recipient = _recipient(asked.to, record.originator, source.directory.agency_ids)
+    if record.originator not in source.directory.agency_ids:
+        raise Refused(f"'{file}': originator: '{record.originator}' is no agency of '{arrangement}'")
+    try:
+        portions = record.labelled(source.directory, at_ms)
+    except KeyError as error:
+        missing = f"'{error.args[0]}' is neither a portion of '{record.kind}' nor an id of '{arrangement}'"
+        raise Refused(f"'{file}': portions: {missing}") from error
+    _check_portion(f"'{file}': the record", portions, asked)
+    return explain(
+        engine_of(source),
+        record.originator,
+        record.kind,
+        portions,
+        recipient,
+        at_ms,
+        asked.most_asked,
+        asked.portion,
+    )
+
+
+def _of_run(record: str, folder: Path, asked: _Asked) -> Explained | None:
+    """None: nothing that the caller could be told of. Raises: `Refused`, `DeployError`."""
+    from deploy.stage.decided import (
+        read_decided,
+    )  # labels in a file are explained without the cluster's client
+
+    if fullmatch(_RECORD_ID, record) is None:
+        raise Refused(f"'{record}': expected a record's id, 32 hexadecimal digits, as --run is given")
+    decided, directory = asyncio.run(read_decided(folder, bytes.fromhex(record.replace("-", ""))))
+    if asked.to not in directory.agency_ids:
+        raise Refused(f"--to '{asked.to}' is no agency of the run, but {', '.join(directory.agency_ids)}")
+    if decided is None or (not asked.whole and asked.to == decided.originator):
+        return None
+    recipient = _recipient(asked.to, decided.originator, directory.agency_ids)
+    if decided.refused is not None or decided.kind is None:
+        return Explained(recipient, decided.refused, ())
+    _check_portion("the record", decided.portions, asked)
+    explained = explain(
+        decided.engine,
+        decided.originator,
+        decided.kind,
+        decided.portions,
+        recipient,
+        decided.at_ms,
+        asked.most_asked,
+        asked.portion,
+    )
+    decided.check(explained)
+    return explained
+
+
+def _check_portion(what: str, portions: Sequence[Portion], asked: _Asked) -> None:
+    names = [portion.name for portion in portions]
+    if asked.whole and asked.portion is not None and asked.portion not in names:
+        raise Refused(f"{what} has no portion '{asked.portion}', but {', '.join(names)}")
 
 
 def _recipient(to: str, originator: AgencyId, known: tuple[AgencyId, ...]) -> AgencyId:
