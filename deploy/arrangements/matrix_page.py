@@ -53,9 +53,9 @@ tbody th small { color: var(--quiet); display: block; }
 dt { font-weight: 600; margin-top: .4rem; }
 dd { margin: 0; color: var(--quiet); }
 .cell { display: inline-block; min-width: 1.5rem; border-radius: 3px; font-weight: 600; padding: 0 .25rem; }
-.yes { background: #009e73; color: #fff; }
+.yes { background: #009e73; color: #000; }
 .gate { background: #cc79a7; color: #000; }
-.forbid { background: #d55e00; color: #fff; }
+.forbid { background: #d55e00; color: #000; }
 .none { background: #f0e442; color: #000; }
 .out { color: var(--quiet); border: 1px solid var(--line); }
 """

@@ -123,3 +123,22 @@ def test_who_does_not_exist_and_where_nothing_can_be_written_is_told(tmp_path: P
     nowhere = call("g7-small", "--kind", "debrief", "--html", tmp_path / "no" / "m.html")
     assert isinstance(nowhere.exception, Refused)
     assert "cannot be written" in str(nowhere.exception)
+
+
+def test_letters_can_be_read_on_their_colours(rows: list[Row]) -> None:
+    """At least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+    page = matrix_page(G7, AgencyId("gb-nca"), rows[:1], 0)
+    pairs = re.findall(r"background: (#[0-9a-f]{6}); color: (#[0-9a-f]{3});", page)
+    assert len(pairs) == 4
+    for background, ink in pairs:
+        assert contrast(background, "#" + "".join(2 * c for c in ink[1:])) >= 4.5, background
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
