@@ -21,10 +21,12 @@ from deploy.pki import Authority
 from tests.bench.crypto import run_crypto
 from tests.bench.members import Members, shipped, small, wide
 from tests.bench.page import page
+from tests.bench.policies import run_policies
 from tests.bench.profiles import run_profiles
 from tests.bench.report import (
     show_crypto,
     show_loads,
+    show_policies,
     show_profiles,
     show_rulings,
     show_running,
@@ -104,6 +106,11 @@ class Bench:
         show_scale(self.console, found)
         return found
 
+    def policies(self) -> dict[str, Any]:
+        found = run_policies(50_000 if self.quick else 1_000_000, 300, quick=self.quick).as_json()
+        show_policies(self.console, found)
+        return found
+
     @property
     def parts(self) -> dict[str, Callable[[], Any]]:
         """In the order in which they run."""
@@ -114,10 +121,11 @@ class Bench:
             "running": self.running,
             "rulings": self.rulings,
             "scale": self.scale,
+            "policies": self.policies,
         }
 
 
-PARTS = ("crypto", "step", "sql", "running", "rulings", "scale")
+PARTS = ("crypto", "step", "sql", "running", "rulings", "scale", "policies")
 
 
 def bench(

@@ -294,6 +294,25 @@ def _scale(found: Sequence[Found]) -> str:
     )
 
 
+def _policies(found: Found) -> str:
+    replayed = found["replay"]
+    names = list(found["tools"][0]["seconds"])
+    rows = [
+        [
+            f"{one['rules']} rules",
+            *(f"{one['seconds'][n]:.1f}" if n in one["seconds"] else "-" for n in names),
+            f"{one['mutants']:,}" if one["mutants"] else "-",
+            f"{one['classes']}",
+        ]
+        for one in found["tools"]
+    ]
+    return (
+        f"<p>History under a draft: {replayed['decisions']:,} decisions in {replayed['seconds']:.1f} s, "
+        f"{replayed['per_s']:,} a second; {replayed['memory_over_none']:.0f} times as many as without memory.</p>"
+        + _table("Seconds of processor", ["", *names, "mutants", "classes of flow"], rows)
+    )
+
+
 def _profiles(found: Mapping[str, Sequence[Found]]) -> str:
     parts = []
     for stage, rows in found.items():
@@ -313,6 +332,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = {
     "running": ("A federation that runs", _running),
     "rulings": ("A decision", _rulings),
     "scale": ("A decision as a federation grows", _scale),
+    "policies": ("The tools for policies", _policies),
     "profiles": ("Profiles", _profiles),
 }
 

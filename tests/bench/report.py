@@ -175,3 +175,20 @@ def show_scale(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
         row = (*cells, f"{misses}", f"{cell['asked_a_miss'] or 0:.0f}", f"{cell['load_s']:.1f}")
         table.add_row(f"{cell['agencies']:,}", f"{cell['rules']:,}", *row)
     console.print(table)
+
+
+def show_policies(console: Console, found: Mapping[str, Any]) -> None:
+    replayed = found["replay"]
+    console.print(
+        f"History under a draft: {replayed['decisions']:,} decisions in {replayed['seconds']:.1f} s, "
+        f"{replayed['per_s']:,} a second, {replayed['memory_over_none']:.0f} times as many as without memory",
+        highlight=False,
+    )
+    table = Table(title="The tools for policies: seconds of processor")
+    names = list(found["tools"][0]["seconds"])
+    for column in ("rules", *names, "mutants", "classes of flow"):
+        table.add_column(column, justify="right")
+    for one in found["tools"]:
+        seconds = (f"{one['seconds'][n]:.1f}" if n in one["seconds"] else "-" for n in names)
+        table.add_row(f"{one['rules']}", *seconds, f"{one['mutants'] or '-'}", f"{one['classes']}")
+    console.print(table)

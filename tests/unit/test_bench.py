@@ -84,6 +84,19 @@ def figures() -> dict[str, Any]:
             {"agencies": 12, "rules": 300, "load_s": 0.1, "us": {"miss": US}, "asked_a_miss": 9.0},
             {"agencies": 1000, "rules": 3000, "load_s": 0.0, "us": {}, "asked_a_miss": None},
         ],
+        "policies": {
+            "replay": {
+                "decisions": 9,
+                "seconds": 1.0,
+                "per_s": 9,
+                "flows_changed": 1,
+                "memory_over_none": 3.0,
+            },
+            "tools": [
+                {"rules": 44, "seconds": {"prove": 0.2, "mutate": 7.0}, "mutants": 653, "classes": 1},
+                {"rules": 300, "seconds": {"prove": 0.9}, "mutants": 0, "classes": 1},
+            ],
+        },
         "profiles": {"closing": [{"function": HOSTILE, "calls": 1.0, "own_us": 2.0, "all_us": 3.0}]},
     }
 
@@ -98,7 +111,7 @@ def read(html: str) -> Reader:
 
 def test_the_page_is_one_file_with_a_section_for_each_part() -> None:
     reader = read(page(figures()))
-    parts = ["crypto", "step", "sql", "running", "rulings", "scale", "profiles"]
+    parts = ["crypto", "step", "sql", "running", "rulings", "scale", "policies", "profiles"]
     assert [s["id"] for s in reader.all("section")] == parts
     assert [a["href"] for a in reader.all("a")] == [f"#{part}" for part in parts]
     assert not reader.all("script")
@@ -114,7 +127,9 @@ def test_the_page_is_one_file_with_a_section_for_each_part() -> None:
 
 
 def test_the_page_has_what_was_measured_and_says_what_broke_off() -> None:
-    found = {k: v for k, v in figures().items() if k not in {"step", "running", "scale", "profiles"}}
+    found = {
+        k: v for k, v in figures().items() if k not in {"step", "running", "scale", "policies", "profiles"}
+    }
     found |= {"quick": True, "load_before": 9.0, "failed": {"step": HOSTILE}}
     reader = read(page(found))
     assert [s["id"] for s in reader.all("section")] == ["crypto", "sql", "rulings"]
