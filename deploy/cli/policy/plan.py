@@ -93,6 +93,8 @@ def show_plan(
         )
         if recorded.flows:
             console.print(flow_table(recorded, 40))
+        else:
+            console.print("  none of them would differ")
     console.print("\n[bold]Anything that could be decided[/]")
     if not found.flows:
         console.print("  [green]nothing changes[/]: proved for every label, agency and membership")

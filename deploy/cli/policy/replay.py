@@ -122,31 +122,18 @@ def _show(
 def flow_table(changes: Changes, rows: int) -> Table:
     """The changed flows, those that count most first, each with its labels' example."""
     table = Table(box=SIMPLE_HEAD)
-    for name in (
-        "",
-        "originator",
-        "kind",
-        "portion",
-        "recipient",
-        "as recorded",
-        "under the draft",
-        "pairs",
-        "example",
-    ):
+    for name in ("", "flow", "before → after", "pairs"):
         table.add_column(name, justify="right" if name == "pairs" else "left")
     for flow, counted in _sorted(changes)[:rows]:
         example = counted.example
         table.add_row(
             _CHANGES[flow.change][0],
-            flow.originator,
-            flow.kind,
-            flow.portion,
-            flow.recipient,
-            _fate(flow.before),
-            _fate(flow.after),
+            f"{flow.originator}: {flow.kind.replace('_', ' ')}, {flow.portion}\nto {flow.recipient}",
+            f"{_fate(flow.before)}\n→ {_fate(flow.after)}",
             f"{counted.count:,}",
-            f"{record_text(example.leaf.record_id)}\n{_label(_label_of(example, flow))}",
         )
+        record = f"such as {record_text(example.leaf.record_id)}"
+        table.add_row("", f"[dim]{record}[/]", f"[dim]{_label(_label_of(example, flow))}[/]", "")
     return table
 
 
