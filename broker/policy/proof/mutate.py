@@ -33,6 +33,9 @@ from schemas.ids import RuleId
 from schemas.records import bears_persons
 from schemas.verdicts import Effect, Verdict, outcome
 
+MOST_SHOWN: Final = 50
+"""So many unnoticed mutants are shown by a record: whoever has more has no cases to speak of."""
+
 _RULE: Final = "mutant"
 
 
@@ -46,7 +49,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
-    """A mutant that no case notices. `witness`: a question that it decides otherwise; None where it is equivalent."""
+    """A mutant that no case notices. `witness`: a question that it decides otherwise.
+
+    None where it is equivalent, and beyond the first `MOST_SHOWN`.
+    """
 
     mutant: Mutant
     fate: Fate
@@ -80,13 +86,14 @@ def mutate(
     """
     bench = _Bench(policy, cases)
     judge = _Judge(policy, directory, at_ms)
-    total, survivors = 0, []
+    total, unnoticed, survivors = 0, 0, list[Survivor]()
     for rule in sorted(policy.rules.values(), key=lambda r: (r.file, r.line)):
         progress(rule.id)
         for mutant in mutants(rule):
             total += 1
             if not bench.notices(mutant):
-                survivors.append(judge.judged(mutant))
+                survivors.append(judge.judged(mutant, shown=unnoticed < MOST_SHOWN))
+                unnoticed += survivors[-1].fate is Fate.UNNOTICED
     return Mutated(total, tuple(survivors))
 
 
@@ -261,7 +268,7 @@ class _Judge:
         self._open = self._solver.name(z3.And(self._world.addressed, z3.Not(self._world.barred)))
         self._releases = self._solver.name(said.releases(self._world))
 
-    def judged(self, mutant: Mutant) -> Survivor:
+    def judged(self, mutant: Mutant, *, shown: bool) -> Survivor:
         rule = str(mutant.rule.id)
         permits = [literal for name, literal in self._permits.items() if name != rule]
         forbids = [literal for name, literal in self._forbids.items() if name != rule]
@@ -270,6 +277,9 @@ class _Judge:
             (permits if mutant.effect is Effect.PERMIT else forbids).append(holds)
         now = z3.And(self._open, z3.Or(*permits), z3.Not(z3.Or(*forbids)))
         changed: Literal = self._solver.name(self._releases != now)
+        if not shown:
+            same = self._solver.possible(changed) is None
+            return Survivor(mutant, Fate.EQUIVALENT if same else Fate.UNNOTICED)
         witness = self._witnesses.witness(changed)
         if witness is None:
             return Survivor(mutant, Fate.EQUIVALENT)

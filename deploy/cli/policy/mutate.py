@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from broker.policy.cases import read_cases
-from broker.policy.proof.mutate import Fate, Mutated, Survivor, mutate
+from broker.policy.proof.mutate import MOST_SHOWN, Fate, Mutated, Survivor, mutate
 from deploy.arrangements import ArrangementSource
 from deploy.arrangements.words import decided_in_words, witness_json, witness_lines
 from deploy.cli.policy.common import (
@@ -59,12 +59,13 @@ def _show(found: Mutated, source: ArrangementSource) -> None:
             f"[bold red]unnoticed[/]  {rule.file}:{rule.line} [bold]{rule.id}[/]: {one.mutant.wrong}",
             highlight=False,
         )
-        assert one.witness is not None
-        assert one.before is not None
-        assert one.after is not None
+        if one.witness is None or one.before is None or one.after is None:
+            continue
         console.print(f"           would be {decided_in_words(one.after)}, of:", highlight=False)
         for line in witness_lines(one.witness, one.before, source.policy):
             console.print(f"           {line}", markup=False, highlight=False)
+    if len(found.unnoticed) > MOST_SHOWN:
+        print(f"the first {MOST_SHOWN} are shown by a record")
     for one in equivalent:
         rule = one.mutant.rule
         console.print(
