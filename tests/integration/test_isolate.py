@@ -26,7 +26,7 @@ from schemas.verdicts import Refused
 from tests.integration.live import NCA, OLTIM, PDS, read_topic, writing
 
 RECORDS = 60
-_LIMIT = 240.0
+_LIMIT = 900.0
 
 
 def entente(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

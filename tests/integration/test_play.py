@@ -19,7 +19,7 @@ from deploy.processes import Child
 from tests.integration.live import until
 from tests.integration.test_isolate import entente
 
-LIMIT = 240.0
+LIMIT = 900.0
 
 
 @pytest.mark.parametrize("scenario", ["small", "channel"])
