@@ -42,7 +42,7 @@ from schemas.ledger import Leaf
 from schemas.topics import FEDERATION, arrangement_topic, lanes_topic, submit_topic
 from schemas.transport import client_context
 
-LIMIT = 90.0  # seconds for anything that should take one
+LIMIT = 240.0  # seconds for anything that should take one
 
 NCA, OLTIM, PDS = AgencyId("gb-nca"), AgencyId("fr-oltim"), AgencyId("it-pds")
 XA, SOCIAL = AgencyId("xa-np"), AgencyId("pf-social")
