@@ -17,9 +17,9 @@ import z3
 from broker.policy.foreseeing import Foreseen
 from broker.policy.loader import Policy
 from broker.policy.proof.logic import Formula
-from broker.policy.proof.solver import Literal, Solver
+from broker.policy.proof.solver import Literal, Named, Solver
 from broker.policy.proof.witness import Disagreement, Witness, Witnesses, equal
-from broker.policy.proof.world import Said, World
+from broker.policy.proof.world import World
 from broker.policy.roster import Roster
 from schemas.codes import AgencyRole, Kind, PortionName
 from schemas.directory import Agency, Directory
@@ -82,31 +82,6 @@ def changes(
     return Changes(tuple(found), True)
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """One policy's rules as named formulas."""
-
-    permits: Mapping[str, Literal]
-    forbids: Mapping[str, Literal]
-    releases: Formula
-
-    @classmethod
-    def of(cls, policy: Policy, world: World, solver: Solver) -> "_Rules":
-        said = Said.of(policy.rules.values(), world)
-        return cls(
-            {name: solver.name(formula) for name, formula in said.permits.items()},
-            {name: solver.name(formula) for name, formula in said.forbids.items()},
-            said.releases(world),
-        )
-
-    def deciding(self, model: z3.ModelRef) -> list[Literal]:
-        """What makes the decision what it is in the model: the rules of its kind that hold, and that no others do."""
-        forbids = [_as_in(model, literal) for literal in self.forbids.values()]
-        if any(_holds(model, literal) for literal in self.forbids.values()):
-            return forbids
-        return forbids + [_as_in(model, literal) for literal in self.permits.values()]
-
-
 class _Search:
     def __init__(self, before: Side, after: Side, at_ms: int) -> None:
         self._before, self._after, self._at_ms = before, after, at_ms
@@ -114,12 +89,12 @@ class _Search:
             after.directory, before.policy.reads | after.policy.reads, before.directory.agency_ids[:40]
         )
         self._world, self._solver = world, Solver(world)
-        self._old = _Rules.of(before.policy, world, self._solver)
-        self._new = _Rules.of(after.policy, world, self._solver)
+        self._old = Named.of(before.policy, self._solver)
+        self._new = Named.of(after.policy, self._solver)
         self._witnesses = Witnesses(self._solver, after.directory, at_ms)
 
     def flows(self) -> Iterator[Flow]:
-        changed = self._solver.name(self._old.releases != self._new.releases)
+        changed = self._solver.name(self._old.released != self._new.released)
         yield from self._of_rules(changed)
         yield from self._of_entries()
 
@@ -144,7 +119,7 @@ class _Search:
             self._world.recipient("role"),
         ]
         named = [self._solver.name(v == model.eval(v, model_completion=True)) for v in exact]
-        return [*named, *self._old.deciding(model), *self._new.deciding(model)]
+        return [*named, *_deciding(self._old, model), *_deciding(self._new, model)]
 
     @staticmethod
     def _told(cls: Sequence[Literal], broad: bool) -> Sequence[Literal]:
@@ -197,7 +172,7 @@ class _Search:
             return
         here = self._solver.name(equal(variables, now))
         was = z3.substitute(self._old.releases, *((variables[name], then[name]) for name in then))
-        changed = self._solver.name(was != self._new.releases)
+        changed = self._solver.name(was != self._new.released)
         apart: list[Literal] = []
         while (model := self._solver.possible(here, changed, *apart)) is not None:
             exact = (self._world.resource("kind"), self._world.resource("name"))
@@ -211,6 +186,14 @@ class _Search:
 def _supposed(entry: Agency, roster: Roster) -> Agency:
     """The entry with its exposure written out, as officers make it."""
     return entry.model_copy(update={"exposed_states": roster.everyone[entry.id].exposed})
+
+
+def _deciding(rules: Named, model: z3.ModelRef) -> list[Literal]:
+    """What makes the decision what it is in the model: the rules of its kind that hold, and that no others do."""
+    forbids = [_as_in(model, literal) for literal in rules.forbids.values()]
+    if any(_holds(model, literal) for literal in rules.forbids.values()):
+        return forbids
+    return forbids + [_as_in(model, literal) for literal in rules.permits.values()]
 
 
 def _holds(model: z3.ModelRef, literal: Literal) -> bool:

@@ -18,8 +18,8 @@ from cedarpy import pst
 
 from broker.policy.loader import Policy, Rule
 from broker.policy.proof.logic import Formula
-from broker.policy.proof.solver import Literal, Solver
-from broker.policy.proof.world import Said, World
+from broker.policy.proof.solver import Literal, Named, Solver
+from broker.policy.proof.world import World
 from broker.policy.words import phrase, said
 from schemas.directory import Directory
 from schemas.ids import RuleId
@@ -81,30 +81,27 @@ class _Linter:
     def __init__(self, policy: Policy, directory: Directory) -> None:
         self._policy = policy
         world = World.of(directory, policy.reads)
-        self._solver = Solver(world)
-        self._logic = world.logic()
-        rules = Said.of(policy.rules.values(), world)
-        self._permits = {name: self._solver.name(formula) for name, formula in rules.permits.items()}
-        self._forbids = {name: self._solver.name(formula) for name, formula in rules.forbids.items()}
-        self._open = self._solver.name(z3.And(world.addressed, z3.Not(world.barred)))
-        self._permitted = self._solver.name(rules.permitted)
+        self._solver, self._logic = Solver(world), world.logic()
+        self._named = Named.of(policy, self._solver)
 
     def findings(self, progress: Callable[[str], None]) -> Iterator[Finding]:
         for rule in sorted(self._policy.rules.values(), key=lambda r: (r.file, r.line)):
             progress(rule.id)
             name = str(rule.id)
             is_permit = rule.effect is Effect.PERMIT
-            this = (self._permits if is_permit else self._forbids)[name]
+            this = (self._named.permits if is_permit else self._named.forbids)[name]
             if self._solver.possible(this) is None:
                 yield Finding(rule, Smell.IMPOSSIBLE)
                 continue
             yield from self._conditions(rule)
-            others = [r for n, r in (self._permits if is_permit else self._forbids).items() if n != name]
-            alone = [this, self._open, *map(z3.Not, others)]
+            others = [
+                r for n, r in (self._named.permits if is_permit else self._named.forbids).items() if n != name
+            ]
+            alone = [this, self._named.open, *map(z3.Not, others)]
             if is_permit:
-                alone += map(z3.Not, self._forbids.values())
+                alone += map(z3.Not, self._named.forbids.values())
             else:
-                alone.append(self._permitted)
+                alone.append(self._named.permitted)
             if self._solver.possible(*alone) is None:
                 smell = Smell.IDLE_PERMIT if is_permit else Smell.SECOND_LOCK
                 yield Finding(rule, smell, self._beside(name, this, is_permit))
@@ -119,8 +116,8 @@ class _Linter:
     def _beside(self, name: str, this: Literal, is_permit: bool) -> tuple[RuleId, ...]:
         """Rules each of which suffices to make it idle, three at most."""
         found: list[RuleId] = []
-        candidates: dict[str, Formula] = {**self._forbids, **(self._permits if is_permit else {})}
-        base = [this, self._open] if is_permit else [this, self._open, self._permitted]
+        candidates: dict[str, Formula] = {**self._named.forbids, **(self._named.permits if is_permit else {})}
+        base = [this, self._named.open] if is_permit else [this, self._named.open, self._named.permitted]
         if self._solver.possible(*base) is None:
             return ()
         for other, literal in candidates.items():

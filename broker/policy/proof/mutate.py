@@ -22,9 +22,9 @@ from broker.policy.entities import CONTEXT, PORTION, Portion, attributes, expres
 from broker.policy.foreseeing import Foreseen
 from broker.policy.loader import Policy, Rule
 from broker.policy.proof.mutants import Mutant, mutants
-from broker.policy.proof.solver import Literal, Solver
+from broker.policy.proof.solver import Literal, Named, Solver
 from broker.policy.proof.witness import Disagreement, Witness, Witnesses
-from broker.policy.proof.world import Said, World
+from broker.policy.proof.world import World
 from broker.policy.roster import Recipient, Roster
 from schemas.audience import audience
 from schemas.directory import Directory
@@ -40,9 +40,8 @@ _RULE: Final = "mutant"
 
 
 class Fate(StrEnum):
-    """What becomes of a mutant."""
+    """What becomes of a mutant that no case notices."""
 
-    NOTICED = "noticed"
     EQUIVALENT = "equivalent"
     UNNOTICED = "unnoticed"
 
@@ -262,21 +261,17 @@ class _Judge:
         self._world = World.of(directory, policy.reads)
         self._solver = Solver(self._world)
         self._witnesses = Witnesses(self._solver, directory, at_ms)
-        said = Said.of(policy.rules.values(), self._world)
-        self._permits = {name: self._solver.name(formula) for name, formula in said.permits.items()}
-        self._forbids = {name: self._solver.name(formula) for name, formula in said.forbids.items()}
-        self._open = self._solver.name(z3.And(self._world.addressed, z3.Not(self._world.barred)))
-        self._releases = self._solver.name(said.releases(self._world))
+        self._named = Named.of(policy, self._solver)
 
     def judged(self, mutant: Mutant, *, shown: bool) -> Survivor:
         rule = str(mutant.rule.id)
-        permits = [literal for name, literal in self._permits.items() if name != rule]
-        forbids = [literal for name, literal in self._forbids.items() if name != rule]
+        permits = [literal for name, literal in self._named.permits.items() if name != rule]
+        forbids = [literal for name, literal in self._named.forbids.items() if name != rule]
         if mutant.node is not None:
             holds = self._world.logic().satisfied(mutant.node)
             (permits if mutant.effect is Effect.PERMIT else forbids).append(holds)
-        now = z3.And(self._open, z3.Or(*permits), z3.Not(z3.Or(*forbids)))
-        changed: Literal = self._solver.name(self._releases != now)
+        now = z3.And(self._named.open, z3.Or(*permits), z3.Not(z3.Or(*forbids)))
+        changed: Literal = self._solver.name(self._named.released != now)
         if not shown:
             same = self._solver.possible(changed) is None
             return Survivor(mutant, Fate.EQUIVALENT if same else Fate.UNNOTICED)

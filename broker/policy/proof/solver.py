@@ -3,12 +3,14 @@
 Named once, a formula costs nothing when it is asked again, and what the solver learnt for one question serves the next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import z3
 
+from broker.policy.loader import Policy
 from broker.policy.proof.logic import Formula
-from broker.policy.proof.world import World
+from broker.policy.proof.world import Said, World
 
 Literal = Formula
 """A named formula, or its negation."""
@@ -65,3 +67,33 @@ class Solver:
                 model = found
                 kept.append(wish)
         return model
+
+
+@dataclass(frozen=True)
+class Named:
+    """One policy's rules in a solver, each by its id; `permitted`: one of them permits.
+
+    `open`: the recipient is addressed and the gate is open, so that the rules decide. `released`: all of it together.
+    """
+
+    permits: Mapping[str, Literal]
+    forbids: Mapping[str, Literal]
+    permitted: Literal
+    open: Literal
+    released: Literal
+    releases: Formula
+    """What `released` names, for whoever says it of other values."""
+
+    @classmethod
+    def of(cls, policy: Policy, solver: Solver) -> "Named":
+        world = solver.world
+        said = Said.of(policy.rules.values(), world)
+        releases = said.releases(world)
+        return cls(
+            {name: solver.name(formula) for name, formula in said.permits.items()},
+            {name: solver.name(formula) for name, formula in said.forbids.items()},
+            solver.name(said.permitted),
+            solver.name(z3.And(world.addressed, z3.Not(world.barred))),
+            solver.name(releases),
+            releases,
+        )
