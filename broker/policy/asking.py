@@ -118,8 +118,9 @@ class Asker:
         if not recipients:
             return
         try:
-            agencies = self._read(recipients) if roster is None else self._listed(roster)
-            known = agencies.with_added_json_str(_portion(self._policy, portion), self._policy.schema.handle)
+            agencies = agencies_of(recipients, self._policy) if roster is None else self._listed(roster)
+            text = portion_json(self._policy, portion)
+            known = agencies.with_added_json_str(text, self._policy.schema.handle)
         except ValueError:  # the schema refuses one of the agencies, or the portion
             yield from repeat(DENIED, len(recipients))
             return
@@ -133,14 +134,9 @@ class Asker:
     def _listed(self, roster: Roster) -> cedarpy.Entities:
         known = self._everyone.get(roster)
         if known is None:
-            known = self._read(roster.everyone.values())
+            known = agencies_of(roster.everyone.values(), self._policy)
             self._everyone.put(roster, known)
         return known
-
-    def _read(self, recipients: Iterable[Recipient]) -> cedarpy.Entities:
-        """What Cedar knows of agencies. Raises: `ValueError` if the schema refuses one."""
-        text = json.dumps([r.entity() for r in recipients])
-        return cedarpy.Entities.from_json_str(text, self._policy.schema.handle)
 
     def _who(self, recipient: Recipient) -> Hashable:
         reads = self._policy.reads
@@ -155,17 +151,22 @@ def _within(recipient: Recipient, of: Hashable) -> bool:
     )
 
 
-def _portion(policy: Policy, portion: Portion) -> str:
+def agencies_of(recipients: Iterable[Recipient], policy: Policy) -> cedarpy.Entities:
+    """What Cedar knows of agencies. Raises: `ValueError` if the schema refuses one."""
+    text = json.dumps([r.entity() for r in recipients])
+    return cedarpy.Entities.from_json_str(text, policy.schema.handle)
+
+
+def portion_json(policy: Policy, portion: Portion) -> str:
     """The portion in Cedar's JSON."""
     declared = policy.schema.attributes["resource"]
     return json.dumps([{"uid": PORTION_UID, "attrs": attributes(PORTION, declared, portion), "parents": []}])
 
 
-def _batch(
-    policy: Policy, recipients: Sequence[Recipient], known: cedarpy.Entities, at_ms: int
-) -> list[Answer]:
+def requests(recipients: Iterable[Recipient], at_ms: int) -> list[dict[str, object]]:
+    """Whether each of them may receive the portion, as Cedar is asked."""
     context = json.dumps(attributes(CONTEXT, CONTEXT, at_ms))
-    requests = [
+    return [
         {
             "principal": {"type": "Agency", "id": r.agency},
             "action": RECEIVE,
@@ -174,8 +175,14 @@ def _batch(
         }
         for r in recipients
     ]
+
+
+def _batch(
+    policy: Policy, recipients: Sequence[Recipient], known: cedarpy.Entities, at_ms: int
+) -> list[Answer]:
+    asked = requests(recipients, at_ms)
     try:
-        results = cedarpy.is_authorized_batch(requests, policy.handle, known, policy.schema.handle)
+        results = cedarpy.is_authorized_batch(asked, policy.handle, known, policy.schema.handle)
     except ValueError:
         return [DENIED] * len(recipients)
     return [_answer(policy, result) for result in results]

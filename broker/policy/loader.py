@@ -111,13 +111,19 @@ def load_policy(
                 faults.extend(error.faults)
     if faults:
         raise PolicyError(faults)
-    nodes = {str(rule.id): replace(rule.node, id=rule.id) for rule in rules.values()}
+    nodes = {str(rule.id): rule.node for rule in rules.values()}
     return Policy(
         dict(sorted(rules.items())),
         union(*(rule.reads for rule in rules.values())),
         schema,
-        cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ())),
+        policy_set(nodes),
     )
+
+
+def policy_set(nodes: Mapping[str, pst.Template]) -> cedarpy.PolicySet:
+    """What Cedar is asked on: these nodes, each under its id here."""
+    named = {name: replace(node, id=name) for name, node in nodes.items()}
+    return cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(named), ()))
 
 
 def load_condition(text: str, schema: Schema, directory: Directory, file: str, line: int) -> Condition:

@@ -17,6 +17,7 @@ import z3
 from cedarpy import pst
 
 from broker.policy.instants import instant
+from broker.policy.loader import policy_set
 from broker.policy.proof.logic import WIDTH, Listed, Logic, Terms
 from broker.policy.schema import parse_schema
 from broker.policy.subset import Checker, Known
@@ -332,13 +333,9 @@ def _policies(source: random.Random) -> Iterator[dict[str, pst.Template]]:
                 continue
             (node,) = cedarpy.policies_to_pst(text).static_policies.values()
             Checker(SCHEMA, KNOWN).policy(node)
-            nodes[f"rule-{number}"] = pst.Template(**{**_fields(node), "id": f"rule-{number}"})
+            nodes[f"rule-{number}"] = node
         if nodes:
             yield nodes
-
-
-def _fields(node: pst.Template) -> dict[str, Any]:
-    return {name: getattr(node, name) for name in node.__dataclass_fields__}
 
 
 def test_the_formulas_say_what_cedar_says() -> None:
@@ -355,7 +352,7 @@ def test_the_formulas_say_what_cedar_says() -> None:
     while asked < REQUESTS:
         nodes = next(policies)
         sets += 1
-        handle = cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ()))
+        handle = policy_set(nodes)
         said = {name: logic.satisfied(node) for name, node in nodes.items()}
         inner = [(op, logic.term(expr)) for op, expr in _truths(nodes.values())] if sets % 10 == 0 else []
         for request, question, entities, model in source.sample(pool, EACH):

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cedarpy
 from cedarpy import pst
 
-from broker.policy.loader import Policy, Rule, known_ids
+from broker.policy.loader import Policy, Rule, known_ids, policy_set
 from broker.policy.reads import Reads, union
 from broker.policy.subset import Checker
 from broker.policy.words import phrase, said, scope
@@ -58,18 +57,16 @@ def parts_of(policy: Policy, directory: Directory) -> Parts:
             continue
         for i, (words, node) in enumerate(_taken_apart(rule.node)):
             name = RuleId(f"{rule.id}/{i}")
-            node = replace(node, id=name)
             reads = Checker(policy.schema, known).policy(node)
             parts[name] = Part(rule.id, words, reads)
             rules[name] = replace(rule, id=name, reads=reads, node=node)
-    nodes = {str(name): rule.node for name, rule in rules.items()}
     return Parts(
         parts,
         Policy(
             rules,
             union(*(rule.reads for rule in rules.values())),
             policy.schema,
-            cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(nodes), ())),
+            policy_set({str(name): rule.node for name, rule in rules.items()}),
         ),
     )
 

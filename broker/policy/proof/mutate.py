@@ -6,21 +6,19 @@
   If not, it is proved equivalent. If so, the question is shown: it is the test case that is missing.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import cedarpy
 import z3
-from cedarpy import pst
 
-from broker.policy.asking import PORTION_UID, RECEIVE
+from broker.policy.asking import agencies_of, portion_json, requests
 from broker.policy.cases import Case, Stated
-from broker.policy.entities import CONTEXT, PORTION, Portion, attributes, expressible
+from broker.policy.entities import Portion, expressible
 from broker.policy.foreseeing import Foreseen
-from broker.policy.loader import Policy, Rule
+from broker.policy.loader import Policy, Rule, policy_set
 from broker.policy.proof.mutants import Mutant, mutants
 from broker.policy.proof.solver import Literal, Named, Solver
 from broker.policy.proof.witness import Disagreement, Witness, Witnesses
@@ -145,7 +143,7 @@ class _Bench:
         rule, was = mutant.rule.id, mutant.rule.effect
         # Where the rule holds as it is, a mutant is noticed most often.
         nearest = sorted(self._groups, key=lambda group: not any(_has(pair, rule) for pair in group.pairs))
-        handle = None if mutant.node is None else _alone({_RULE: replace(mutant.node, effect="permit")})
+        handle = None if mutant.node is None else policy_set({_RULE: replace(mutant.node, effect="permit")})
         for group in nearest:
             held = [False] * len(group.pairs) if handle is None else self._satisfied(handle, group)
             for pair, holds in zip(group.pairs, held, strict=True):
@@ -169,11 +167,11 @@ class _Bench:
     def _learn(self, effect: Effect) -> None:
         """Which rules of an effect are satisfied: where only they are asked, Cedar names every one."""
         nodes = {
-            str(rule.id): replace(rule.node, id=str(rule.id), effect="permit")
+            str(rule.id): replace(rule.node, effect="permit")
             for rule in self._policy.rules.values()
             if rule.effect is effect
         }
-        handle = _alone(nodes)
+        handle = policy_set(nodes)
         for group in self._groups:
             results = cedarpy.is_authorized_batch(
                 group.requests, handle, group.entities, self._policy.schema.handle
@@ -194,7 +192,6 @@ class _Bench:
         )
         stated = {(s.portion, s.agency): s for s in case.stated}
         record = surroundings((bears_persons(case.kind, p.name), p.label.handling) for p in case.portions)
-        context = json.dumps(attributes(CONTEXT, CONTEXT, case.at_ms))
         for portion in case.portions:
             bears = bears_persons(case.kind, portion.name)
             handling, routing = portion.label.handling, portion.label.routing
@@ -223,31 +220,15 @@ class _Bench:
                 if (p.addressed and not p.barred) or (p.said is not None and p.said.rules is not None)
             ]
             if pairs:
-                yield _Group(pairs, [_request(p, context) for p in pairs], self._entities(pairs, facts))
-
-    def _entities(self, pairs: Sequence[_Pair], facts: Portion) -> cedarpy.Entities:
-        declared = self._policy.schema.attributes["resource"]
-        portion = {"uid": PORTION_UID, "attrs": attributes(PORTION, declared, facts), "parents": []}
-        text = json.dumps([portion, *(pair.recipient.entity() for pair in pairs)])
-        return cedarpy.Entities.from_json_str(text, self._policy.schema.handle)
+                recipients = [pair.recipient for pair in pairs]
+                known = agencies_of(recipients, self._policy).with_added_json_str(
+                    portion_json(self._policy, facts), self._policy.schema.handle
+                )
+                yield _Group(pairs, requests(recipients, case.at_ms), known)
 
 
 def _has(pair: _Pair, rule: RuleId) -> bool:
     return rule in pair.permits or rule in pair.forbids
-
-
-def _request(pair: _Pair, context: str) -> dict[str, Any]:
-    return {
-        "principal": {"type": "Agency", "id": pair.recipient.agency},
-        "action": RECEIVE,
-        "resource": PORTION_UID,
-        "context": context,
-    }
-
-
-def _alone(nodes: Mapping[str, pst.Template]) -> cedarpy.PolicySet:
-    named = {name: replace(node, id=name) for name, node in nodes.items()}
-    return cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(named), ()))
 
 
 # -- the solver ------------------------------------------------------------------------------------------------
@@ -292,4 +273,6 @@ def _with(policy: Policy, mutant: Mutant) -> Policy:
     rules: dict[RuleId, Rule] = {name: rule for name, rule in policy.rules.items() if name != mutant.rule.id}
     if mutant.node is not None and mutant.effect is not None:
         rules[mutant.rule.id] = replace(mutant.rule, node=mutant.node, effect=mutant.effect)
-    return replace(policy, rules=rules, handle=_alone({str(rule.id): rule.node for rule in rules.values()}))
+    return replace(
+        policy, rules=rules, handle=policy_set({str(rule.id): rule.node for rule in rules.values()})
+    )
