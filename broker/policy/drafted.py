@@ -16,6 +16,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
 
+from broker.policy.entities import CODES
 from broker.policy.foreseeing import Portion
 from schemas.clock import instant
 from schemas.codes import (
@@ -162,7 +163,7 @@ def _label(label: Label) -> dict[str, object]:
         "information": str(handling.information),
         "retain_until": datetime.fromordinal(_EPOCH_DAY + handling.retain_until).date().isoformat(),
     }
-    for name in ("handling_codes", "purposes", "subjects", "special", "caveats", "grounds", "origins"):
+    for name in CODES:
         values = [str(value) for value in getattr(handling, name)]
         if values or name in ("handling_codes", "purposes", "caveats"):  # these would start from the kind's
             written[name] = values

@@ -53,6 +53,18 @@ CLOSED_LISTS: Mapping[str, type[StrEnum]] = {
     "State": State,
 }
 
+#: A label's fields that are one code, and those that are a set of codes, each with its closed list.
+CHOICES: Mapping[str, type[StrEnum]] = {"tlp": Tlp, "source": SourceGrade, "information": InformationGrade}
+CODES: Mapping[str, type[StrEnum]] = {
+    "handling_codes": HandlingCode,
+    "purposes": Purpose,
+    "subjects": SubjectCategory,
+    "special": SpecialCategory,
+    "caveats": Caveat,
+    "grounds": ProtectionGround,
+    "origins": State,
+}
+
 DAY_MS = 86_400_000
 
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from broker.policy.deciding import Labelled, Ruled, others, rule_on
+from broker.policy.entities import DAY_MS
 from broker.policy.foreseeing import Portion, foreseen_by, refusal
 from broker.policy.recorded import Recorded
 from broker.policy.ruling import Engine
@@ -28,7 +29,6 @@ from schemas.ids import AgencyId, RuleId
 from schemas.records import KINDS, bears_persons
 from schemas.verdicts import Refused, Verdict, Withheld
 
-DAY_MS = 86_400_000
 _ALWAYS = (0, 2**63)
 
 

@@ -5,7 +5,7 @@
 - What only sealed bytes can show (signatures, capsules, sequence, revision) is no part of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.policy.deciding import Labelled, others, rule_on
@@ -13,9 +13,10 @@ from broker.policy.ruling import Engine
 from schemas.audience import audience
 from schemas.codes import Kind, PortionName
 from schemas.directory import Directory
+from schemas.gate import Surroundings, surroundings
 from schemas.ids import AgencyId, RuleId
 from schemas.labels import Label
-from schemas.records import KINDS
+from schemas.records import KINDS, bears_persons
 from schemas.verdicts import Effect, Refused, Verdict, Withheld, outcome
 
 
@@ -79,6 +80,11 @@ def foresee(
         )
         for portion, one, found in zip(portions, labelled, ruled, strict=True)
     )
+
+
+def whole(kind: Kind, portions: Iterable[Portion]) -> Surroundings:
+    """What a record of these portions holds, as rules on each of them read it."""
+    return surroundings((bears_persons(kind, p.name), p.label.handling) for p in portions)
 
 
 def sealed(

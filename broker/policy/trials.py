@@ -9,14 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker.policy.cases import Case, Stated
-from broker.policy.foreseeing import Foreseen, foresee, refusal
+from broker.policy.foreseeing import Foreseen, foresee, refusal, whole
 from broker.policy.loader import Policy
 from broker.policy.ruling import Engine
 from schemas.canonical import Domains
 from schemas.codes import PortionName
-from schemas.gate import surroundings
 from schemas.ids import AgencyId, Digest, RuleId
-from schemas.records import bears_persons
 from schemas.verdicts import Refused, Verdict, Withheld
 
 _WITHHELD: Mapping[Withheld, str] = {
@@ -107,8 +105,7 @@ class Court:
     @staticmethod
     def _verdicts(engine: Engine, case: Case) -> dict[PortionName, tuple[Verdict, ...]]:
         """What gate and rules say of each portion, the audience aside: the ruling that a preview reads."""
-        record = surroundings((bears_persons(case.kind, p.name), p.label.handling) for p in case.portions)
-        verdicts = {}
+        record, verdicts = whole(case.kind, case.portions), {}
         for portion in case.portions:
             _, _, ruling = engine.rule(
                 originator=case.originator,

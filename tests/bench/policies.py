@@ -14,6 +14,7 @@ from typing import Any
 
 from broker.policy import Engine, load_policy
 from broker.policy.cases import Case, read_cases
+from broker.policy.entities import DAY_MS
 from broker.policy.fates import AsRecorded, Under
 from broker.policy.history import Replay, against_recorded
 from broker.policy.proof.changes import Side, changes
@@ -27,7 +28,7 @@ from schemas.canonical import Domains
 from schemas.ids import Digest
 from tests.bench.federations import rules
 from tests.bench.members import NOW_MS
-from tests.support.histories import DAY_MS, Writer, later, planned
+from tests.support.histories import Writer, later, planned
 
 _DOMAINS = Domains("bench")
 _MORE = """

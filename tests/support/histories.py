@@ -26,8 +26,6 @@ from schemas.ledger import Admitted, LeafEntry, LedgerPortion, RulingEntry, entr
 from schemas.records import KINDS
 from schemas.rulings import ruling_digest
 
-DAY_MS = 86_400_000
-
 
 @dataclass(slots=True)
 class Written:

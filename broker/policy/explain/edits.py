@@ -7,27 +7,19 @@
 - Pure: labels and directories are made anew.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from broker.policy.entities import CHOICES, CODES
 from broker.policy.foreseeing import Portion
 from schemas.codes import (
     AgencyRole,
-    Caveat,
-    HandlingCode,
-    InformationGrade,
     PortionName,
-    ProtectionGround,
-    Purpose,
-    SourceGrade,
-    SpecialCategory,
     State,
-    SubjectCategory,
-    Tlp,
 )
 from schemas.directory import Agency, Community, Directory, Membership, Officer
 from schemas.ids import AgencyId
@@ -87,22 +79,6 @@ FACTS: Final = frozenset(
     {"subjects", "grounds", "protection_cleared", "origins", "special", "source", "information"}
 )
 
-#: Sets of codes in a label, and their closed lists.
-CODES: Final[Mapping[str, type[StrEnum]]] = {
-    "handling_codes": HandlingCode,
-    "purposes": Purpose,
-    "subjects": SubjectCategory,
-    "special": SpecialCategory,
-    "caveats": Caveat,
-    "grounds": ProtectionGround,
-    "origins": State,
-}
-#: Single codes in a label, and their closed lists.
-CHOICES: Final[Mapping[str, type[StrEnum]]] = {
-    "tlp": Tlp,
-    "source": SourceGrade,
-    "information": InformationGrade,
-}
 ROUTES: Final = ("agencies", "communities", "officers")
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from broker.policy.explain.edits import CHOICES, CODES, Change, Verb
+from broker.policy.entities import CHOICES, CODES, DAY_MS
+from broker.policy.explain.edits import Change, Verb
 from broker.policy.foreseeing import Portion
 from broker.policy.reads import Reads
 from schemas.codes import UNKNOWN_STATE, AgencyRole, Kind, PortionName, State, SubjectCategory
@@ -18,8 +19,6 @@ from schemas.directory import Directory
 from schemas.gate import ALL_STATES
 from schemas.ids import AgencyId
 from schemas.records import bears_persons
-
-DAY_MS: Final = 86_400_000
 
 #: What the gate reads, as if it were a rule.
 GATE: Final = Reads(

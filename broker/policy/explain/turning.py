@@ -12,15 +12,14 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from broker.policy.explain.edits import CHOICES, CODES, Change, Nature, Verb, relabelled, restated
+from broker.policy.entities import CHOICES, CODES
+from broker.policy.explain.edits import Change, Nature, Verb, relabelled, restated
 from broker.policy.explain.levers import ADDRESSING, GATE, SUSPENSION, Case, levers
 from broker.policy.explain.parts import Parts, parts_of
-from broker.policy.foreseeing import refusal
+from broker.policy.foreseeing import refusal, whole
 from broker.policy.ruling import Engine
 from schemas.audience import addressed
-from schemas.gate import surroundings
 from schemas.labels import home_of
-from schemas.records import bears_persons
 from schemas.verdicts import Effect, Verdict, outcome
 
 MOST_CHANGES: Final = 3
@@ -170,14 +169,13 @@ class Trials:
 
 def asked(engine: Engine, case: Case) -> Verdict:
     """The engine's verdict on the case. Raises: `KeyError` for an unknown portion or recipient."""
-    handlings = ((bears_persons(case.kind, p.name), p.label.handling) for p in case.portions)
     return engine.verdict(
         case.recipient,
         originator=case.originator,
         kind=case.kind,
         portion=case.name,
         label=case.portion.label,
-        record=surroundings(handlings),
+        record=whole(case.kind, case.portions),
         at_ms=case.at_ms,
     )
 

@@ -17,7 +17,7 @@ import z3
 from broker.policy.asking import agencies_of, portion_json, requests
 from broker.policy.cases import Case, Stated
 from broker.policy.entities import Portion, expressible
-from broker.policy.foreseeing import Foreseen
+from broker.policy.foreseeing import Foreseen, whole
 from broker.policy.loader import Policy, Rule, policy_set
 from broker.policy.proof.mutants import Mutant, mutants
 from broker.policy.proof.solver import Literal, Named, Solver
@@ -26,7 +26,7 @@ from broker.policy.proof.world import World
 from broker.policy.roster import Recipient, Roster
 from schemas.audience import audience
 from schemas.directory import Directory
-from schemas.gate import barred, surroundings
+from schemas.gate import barred
 from schemas.ids import RuleId
 from schemas.records import bears_persons
 from schemas.verdicts import Effect, Verdict, outcome
@@ -191,7 +191,7 @@ class _Bench:
             self._policy.reads.principal,
         )
         stated = {(s.portion, s.agency): s for s in case.stated}
-        record = surroundings((bears_persons(case.kind, p.name), p.label.handling) for p in case.portions)
+        record = whole(case.kind, case.portions)
         for portion in case.portions:
             bears = bears_persons(case.kind, portion.name)
             handling, routing = portion.label.handling, portion.label.routing

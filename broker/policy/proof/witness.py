@@ -7,10 +7,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import z3
 
 from broker.policy.drafted import drafted
+from broker.policy.entities import CHOICES, CODES, DAY_MS
 from broker.policy.foreseeing import Foreseen, Portion, foresee, refusal
 from broker.policy.loader import Policy
 from broker.policy.proof.logic import Formula, Listed
@@ -23,15 +25,11 @@ from schemas.clock import instant
 from schemas.codes import (
     UNKNOWN_STATE,
     AgencyRole,
-    Caveat,
-    HandlingCode,
     InformationGrade,
     Kind,
     PortionName,
-    ProtectionGround,
     Purpose,
     SourceGrade,
-    SpecialCategory,
     State,
     SubjectCategory,
     Tlp,
@@ -198,7 +196,7 @@ def equal(variables: Mapping[str, Formula], values: Mapping[str, Formula]) -> Fo
 
 def _wishes(world: World, directory: Directory, at_ms: int) -> Iterator[Formula]:
     """What makes a witness plain, the most telling first."""
-    day = at_ms // 86_400_000
+    day = at_ms // DAY_MS
     lists, resource = world.lists, world.resource
     yield world.terms.at == at_ms
     yield world.days == day + _DAYS_KEPT
@@ -272,19 +270,13 @@ class _Reader:
 
 
 def _handling(read: _Reader) -> Handling:
+    single: dict[str, Any] = {name: code(read.code(name)) for name, code in CHOICES.items()}
+    several: dict[str, Any] = {name: ordered(map(code, read.set(name))) for name, code in CODES.items()}
     return Handling(
-        Tlp(read.code("tlp")),
-        ordered(map(HandlingCode, read.set("handling_codes"))),
-        SourceGrade(read.code("source")),
-        InformationGrade(read.code("information")),
-        ordered(map(Purpose, read.set("purposes"))),
-        ordered(map(SubjectCategory, read.set("subjects"))),
-        ordered(map(SpecialCategory, read.set("special"))),
-        ordered(map(Caveat, read.set("caveats"))),
-        ordered(map(ProtectionGround, read.set("grounds"))),
-        read.true(read.world.resource("protection_cleared")),
-        ordered(map(State, read.set("origins"))),
-        read.number(read.world.days),
+        **single,
+        **several,
+        protection_cleared=read.true(read.world.resource("protection_cleared")),
+        retain_until=read.number(read.world.days),
     )
 
 

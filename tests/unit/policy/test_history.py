@@ -8,6 +8,7 @@ import pytest
 
 from broker.policy import Engine, load_policy
 from broker.policy.drafted import DraftedLabel
+from broker.policy.entities import DAY_MS
 from broker.policy.fates import AsRecorded, Under
 from broker.policy.foreseeing import Portion
 from broker.policy.history import Change, Replay, between
@@ -19,7 +20,7 @@ from schemas.ids import AgencyId, CommunityId, Digest
 from schemas.records import KINDS
 from schemas.rulings import Ruling, ruling_bytes, ruling_digest
 from schemas.verdicts import Effect, Verdict
-from tests.support.histories import DAY_MS, Writer
+from tests.support.histories import Writer
 from tests.unit.policy.small import SCHEMA, rule
 
 DOMAINS = Domains("history")
