@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import z3
 
+from broker.policy.entities import AGENCY
 from broker.policy.foreseeing import Foreseen
 from broker.policy.loader import Policy
 from broker.policy.proof.logic import Formula
@@ -85,10 +86,13 @@ def changes(
 class _Search:
     def __init__(self, before: Side, after: Side, at_ms: int) -> None:
         self._before, self._after, self._at_ms = before, after, at_ms
-        world = World.of(
-            after.directory, before.policy.reads | after.policy.reads, before.directory.agency_ids[:40]
-        )
-        self._world, self._solver = world, Solver(world)
+        self._rosters = [
+            Roster(side.directory, at_ms, frozenset(), frozenset(AGENCY)) for side in (before, after)
+        ]
+        self._changed = _changed(*self._rosters)
+        reads = before.policy.reads | after.policy.reads
+        self._world = World.of(after.directory, reads, self._changed)
+        self._solver = Solver(self._world)
         self._old = Named.of(before.policy, self._solver)
         self._new = Named.of(after.policy, self._solver)
         self._witnesses = Witnesses(self._solver, after.directory, at_ms)
@@ -137,10 +141,8 @@ class _Search:
     def _of_entries(self) -> Iterator[Flow]:
         """What changes for an agency whose entry or memberships change: one flow for each kind and portion."""
         old, new = self._before.directory, self._after.directory
-        rosters = [Roster(d, self._at_ms, frozenset(), frozenset()) for d in (old, new)]
-        for agency in sorted(set(old.agency_ids) & set(new.agency_ids)):
-            if agency not in self._world.lists["Agency"].bits:
-                continue
+        rosters = self._rosters
+        for agency in self._changed:
             then, now = (
                 self._world.recipient_of(roster, directory, agency, self._at_ms)
                 for roster, directory in zip(rosters, (old, new), strict=True)
@@ -181,6 +183,12 @@ class _Search:
             witness = self._witnesses.witness(here, changed, this)
             assert witness is not None
             yield self._flow(replace(witness, **before), replace(witness, **after), agency)
+
+
+def _changed(old: Roster, new: Roster) -> list[AgencyId]:
+    """Those of both whose entry or memberships rules can tell apart, by id."""
+    both = sorted(old.everyone.keys() & new.everyone.keys())
+    return [a for a in both if old.everyone[a].likeness != new.everyone[a].likeness]
 
 
 def _supposed(entry: Agency, roster: Roster) -> Agency:

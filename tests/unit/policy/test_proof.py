@@ -8,7 +8,8 @@ from broker.policy.proof.invariants import load_invariants
 from broker.policy.proof.lint import Smell, lint
 from broker.policy.proof.prove import GATE, Proved, prove
 from schemas.codes import AgencyRole, State
-from schemas.directory import Directory, Suspension
+from schemas.directory import Agency, Directory, Suspension
+from schemas.ids import AgencyId
 from schemas.lined_yaml import YamlError
 from schemas.records import KINDS, bears_persons
 from schemas.verdicts import Withheld
@@ -192,6 +193,27 @@ def test_a_change_of_an_agency_s_entry_is_shown_for_that_agency() -> None:
     assert found.whole
     assert {flow.agency for flow in found.flows} == {"fr-oltim"}
     assert {flow.gained for flow in found.flows} == {True}
+
+
+def test_in_a_large_directory_too_each_changed_entry_is_compared() -> None:
+    rules = policy(rule("true"), rule('principal.states.contains(State::"FR")', "forbid"))
+
+    def large(states: str) -> Directory:
+        more = tuple(
+            Agency(
+                id=AgencyId(f"it-n{n:03d}"),
+                name="More",
+                role=AgencyRole.POLICE,
+                states=frozenset({State("IT")}),
+            )
+            for n in range(120)
+        )
+        last = more[-1].model_copy(update={"states": frozenset({State(states)})})
+        return Directory(agencies=(*DIRECTORY.agencies, *more[:-1], last), communities=DIRECTORY.communities)
+
+    found = changed(rules, rules, large("IT"), large("FR"))
+    assert {flow.agency for flow in found.flows} == {"it-n119"}
+    assert not any(flow.gained for flow in found.flows)
 
 
 def test_a_suspension_loses_the_suspended_everything() -> None:
