@@ -3,14 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from broker.policy import load_policy
-from broker.policy.proof.invariants import load_invariants
-from broker.policy.schema import parse_schema
-from deploy.arrangements.loader import INVARIANTS_FILE
+from deploy.arrangements.loader import ArrangementSource, source_of
 from schemas.arrangement import AgencyKeys, ArrangementBody
-from schemas.directory import Agency, Directory, Interval, Officer
+from schemas.directory import Agency, Interval, Officer
 
 _T = TypeVar("_T")
 
@@ -18,25 +15,23 @@ _T = TypeVar("_T")
 _CASE = "- case:"
 
 
-class Written(Protocol):
-    """What a version and an arrangement's folder both say."""
+def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
+    """Everything but the order of things and comments, the directory first. Empty: no change.
 
-    @property
-    def threshold(self) -> int: ...
-    @property
-    def directory(self) -> Directory: ...
-    @property
-    def schema_text(self) -> str: ...
-    @property
-    def policies(self) -> dict[str, str]: ...
-    @property
-    def invariants_text(self) -> str: ...
-    @property
-    def cases(self) -> dict[str, str]: ...
+    Raises: `deploy.arrangements.ArrangementError` for a version whose rules or invariants cannot be used.
+    """
+    keys = list(_changes("keys of", _by_name(old), _by_name(new), _keys))
+    if old.broker != new.broker:
+        keys.append("the broker's signing key changes")
+    return _differences(source_of(old), source_of(new), keys)
 
 
-def differences(old: Written, new: Written) -> list[str]:
-    """Everything but the order of things and comments, the directory first. Empty: no change."""
+def rewritten(old: ArrangementSource, new: ArrangementSource) -> list[str]:
+    """The same of what is written in folders, where no keys are."""
+    return _differences(old, new, ())
+
+
+def _differences(old: ArrangementSource, new: ArrangementSource, keys: Iterable[str]) -> list[str]:
     lines = []
     if old.threshold != new.threshold:
         lines.append(f"signatures needed: {old.threshold} -> {new.threshold}")
@@ -67,10 +62,7 @@ def differences(old: Written, new: Written) -> list[str]:
         {f"{s.agency}, {_span(s)}": s for s in after.suspensions},
         lambda s: s.reason,
     )
-    if isinstance(old, ArrangementBody) and isinstance(new, ArrangementBody):
-        lines += _changes("keys of", _by_name(old), _by_name(new), _keys)
-        if old.broker != new.broker:
-            lines.append("the broker's signing key changes")
+    lines += keys
     lines += _changes("rule", _rules(old), _rules(new), lambda rule: rule[0])
     if old.schema_text != new.schema_text:
         lines.append("the schema's text changes")
@@ -126,16 +118,11 @@ def _span(interval: Interval) -> str:
     return f"from {start} to {end}"
 
 
-def _invariants(body: Written) -> dict[str, tuple[str, str, str]]:
+def _invariants(source: ArrangementSource) -> dict[str, tuple[str, str, str]]:
     """Of each promise what it says, and the condition; layout does not count."""
-    if not body.invariants_text:
-        return {}
-    schema = parse_schema(body.schema_text)
-    found = load_invariants(body.invariants_text, schema, body.directory, INVARIANTS_FILE)
-    return {i.id: (i.says, str(i.promise), repr(i.condition.expr)) for i in found.values()}
+    return {i.id: (i.says, str(i.promise), repr(i.condition.expr)) for i in source.invariants.values()}
 
 
-def _rules(body: Written) -> dict[str, tuple[str, str]]:
+def _rules(source: ArrangementSource) -> dict[str, tuple[str, str]]:
     """Of each rule its reason, and all that it says as a comparable text; comments and layout do not count."""
-    policy = load_policy(body.policies, body.schema_text, body.directory)
-    return {str(rule.id): (rule.reason, repr(rule.node)) for rule in policy.rules.values()}
+    return {str(rule.id): (rule.reason, repr(rule.node)) for rule in source.policy.rules.values()}

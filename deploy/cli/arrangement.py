@@ -22,15 +22,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from broker.policy.proof.changes import Side, changes
+from broker.policy.proof.changes import changes
 from deploy.arrangements import ArrangementError as SourceError
-from deploy.arrangements import ArrangementSource, source_of, spread
+from deploy.arrangements import source_of, spread
 from deploy.arrangements.checks import checks, require
-from deploy.arrangements.differences import differences
+from deploy.arrangements.differences import differences, rewritten
 from deploy.ceremony import read_ceremony
 from deploy.cli.policy.check import show_steps
 from deploy.cli.policy.common import read_source
-from deploy.cli.policy.plan import recorded_changes, show_plan
+from deploy.cli.policy.plan import recorded_changes, show_plan, side_of
 from deploy.errors import DeployError, Refused
 from deploy.secretariat import (
     Secretariat,
@@ -110,26 +110,24 @@ async def _propose(folder: Path, source: str | None, speed: float | None) -> byt
                     f"'{standing.arrangement.body.federation}'"
                 )
             data = propose_version(standing.arrangement, written)
-            if not differences(standing.arrangement.body, written):
+            held = source_of(standing.arrangement.body)
+            lines = rewritten(held, written)
+            if not lines:
                 raise Refused(f"'{source}' says what holds already")
             at_ms = standing.clock.to_domain(time.time_ns() // 1_000_000)
             steps = list(checks(written, at_ms))
             show_steps(steps)
             if not all(step.passed for step in steps):
                 raise DeployError(f"nothing is proposed: '{source}' does not pass")
-            await _show_plan(folder, source_of(standing.arrangement.body), written, at_ms)
+            # What changes in writing, in what this run has decided so far, and in anything that could be.
+            found = changes(side_of(held), side_of(written), at_ms)
+            show_plan(lines, found, await recorded_changes(held, written, [folder]), held)
             return data
         assert speed is not None
         begins = time.time_ns() // 1_000_000 + _LEAD_MS
         clock = standing.clock.runs(begins, round(speed * 1_000_000))
         console.print(f"  {clock_in_words(clock)}", highlight=False)
         return propose_change(office.history, clock)
-
-
-async def _show_plan(folder: Path, old: ArrangementSource, new: ArrangementSource, at_ms: int) -> None:
-    """What changes in writing, in what this run has decided so far, and in anything that could be."""
-    found = changes(Side(old.policy, old.directory), Side(new.policy, new.directory), at_ms)
-    show_plan(differences(old, new), found, await recorded_changes(old, new, [folder]), old)
 
 
 def _require(proposal: Path, data: bytes) -> None:

@@ -26,7 +26,7 @@ from broker.policy.history import Changes as Recorded
 from broker.policy.history import between
 from broker.policy.proof.changes import MOST, Changes, Flow, Side, changes
 from deploy.arrangements import ArrangementSource
-from deploy.arrangements.differences import differences
+from deploy.arrangements.differences import rewritten
 from deploy.arrangements.words import decided_in_words, witness_json, witness_lines
 from deploy.cli.policy.common import AtOption, JsonOption, engine_of, instant_of, progress, read_source
 from deploy.cli.policy.replay import flow_json, flow_table
@@ -49,9 +49,9 @@ def policy_plan(
 ) -> None:
     """Show what changes between two arrangements: in writing, in recorded decisions, and in anything that could be."""
     before, after, at_ms = read_source(old), read_source(new), instant_of(at)
-    written = differences(before, after)
+    written = rewritten(before, after)
     with progress("comparing", most, quiet=as_json) as step:
-        found = changes(_side(before), _side(after), at_ms, most, step)
+        found = changes(side_of(before), side_of(after), at_ms, most, step)
     recorded = asyncio.run(recorded_changes(before, after, ledger)) if ledger else None
     if as_json:
         print(json.dumps(_json(written, found, recorded)))
@@ -60,7 +60,8 @@ def policy_plan(
     raise typer.Exit(1 if found.flows or (recorded is not None and recorded.flows) else 0)
 
 
-def _side(source: ArrangementSource) -> Side:
+def side_of(source: ArrangementSource) -> Side:
+    """An arrangement as it is compared."""
     return Side(source.policy, source.directory)
 
 
