@@ -14,8 +14,8 @@ from pydantic import Field
 from broker.api import cursor, examples
 from broker.api.context import Context, ThisContext
 from broker.api.evidence import Event
-from broker.api.outcomes import outcomes
 from broker.api.reasons import OutcomeBody, RuleBody, rules_of
+from broker.policy.recorded import outcomes
 from broker.versions import Version
 from schemas.clock import instant
 from schemas.directory import AgencyField

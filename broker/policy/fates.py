@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from broker.policy.deciding import Labelled, Ruled, others, rule_on
 from broker.policy.entities import DAY_MS
 from broker.policy.foreseeing import Portion, foreseen_by, refusal
-from broker.policy.recorded import Recorded
+from broker.policy.recorded import Recorded, outcomes
 from broker.policy.ruling import Engine
 from schemas.audience import addressed, audience
 from schemas.codes import Kind
@@ -92,13 +92,14 @@ class AsRecorded:
     def decide(self, record: Recorded) -> Decided:
         fates = []
         for portion in record.leaf.portions:
-            ruling, still = record.ruling(portion), {*portion.audience}.difference(portion.departed)
+            ruling = record.ruling(portion)
             try:
-                fates.append({AgencyId(a): _fate(ruling.verdict(a), a in still) for a in record.leaf.active})
+                found = outcomes(record.leaf, portion, ruling)
             except KeyError as error:
                 raise record.error(
                     f"the ruling on portion '{portion.name}' has no verdict for {error.args[0]!r}"
                 ) from error
+            fates.append({one.recipient: Fate(one.withheld, one.rules) for one in found})
         return Decided(tuple(fates))
 
 

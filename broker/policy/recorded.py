@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from broker.policy.foreseeing import Portion
+from broker.policy.foreseeing import Foreseen, Portion, foreseen_by
 from schemas.canonical import Domains
 from schemas.clock import LAST_MS
 from schemas.codes import PortionName
@@ -35,6 +35,15 @@ class HistoryError(Exception):
     """A ledger that cannot be read; the message names originator, leaf and what was expected."""
 
     retriable = False
+
+
+def outcomes(leaf: Admitted, portion: LedgerPortion, ruling: Ruling) -> tuple[Foreseen, ...]:
+    """A portion's outcome for each other agency that was active then, in the order of their ids.
+
+    Raises: `KeyError` for an agency that the ruling does not speak of.
+    """
+    still = set(portion.audience) - set(portion.departed)
+    return tuple(foreseen_by(ruling.verdict(agency), agency in still) for agency in leaf.active)
 
 
 @dataclass(frozen=True)

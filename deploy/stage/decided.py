@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.api.signed import Signed
-from broker.index import outcomes
 from broker.kafka import Connection
 from broker.policy import Engine
 from broker.policy.explain.explaining import Explained
 from broker.policy.foreseeing import Portion
-from broker.policy.recorded import Recorded
+from broker.policy.recorded import Recorded, outcomes
 from broker.versions import Versions
 from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError
@@ -99,9 +98,7 @@ def _admitted(ledger: Ledger, leaf: Admitted, engine: Engine) -> Decided:
     recorded = Recorded(ledger.lane, leaf, ledger.rulings)
     decided = {
         PortionName(portion.name): {
-            AgencyId(verdict.recipient): why
-            for verdict, why in outcomes(portion, recorded.ruling(portion))
-            if verdict.recipient in leaf.active
+            one.recipient: one.withheld for one in outcomes(leaf, portion, recorded.ruling(portion))
         }
         for portion in leaf.portions
     }

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from broker.index import outcomes
-from broker.policy.foreseeing import Foreseen, foreseen_by
+from broker.policy.foreseeing import Foreseen
+from broker.policy.recorded import outcomes
 from deploy.stage.evidence import Ledger
 from deploy.stage.reasons import refused_because, withheld_because
 from schemas.codes import PortionName
@@ -87,12 +87,8 @@ def _decision(lane: AgencyId, ledger: Ledger, leaf: Admitted | Quarantined) -> D
         return Decision(record, lane, (), {}, leaf.reason)
     found: dict[AgencyId, dict[PortionName, Foreseen]] = {AgencyId(a): {} for a in leaf.active}
     for portion in leaf.portions:
-        for verdict, why in outcomes(portion, ledger.rulings[Digest(portion.ruling)]):
-            if verdict.recipient in found:
-                addressed = verdict.recipient in portion.audience
-                one = foreseen_by(verdict, addressed and verdict.recipient not in portion.departed)
-                assert one.withheld == why
-                found[verdict.recipient][PortionName(portion.name)] = one
+        for one in outcomes(leaf, portion, ledger.rulings[Digest(portion.ruling)]):
+            found[one.recipient][PortionName(portion.name)] = one
     return Decision(record, lane, tuple(PortionName(p.name) for p in leaf.portions), found)
 
 
