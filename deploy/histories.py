@@ -15,10 +15,8 @@ from pydantic import ValidationError
 from broker.kafka import Connection, read_many
 from broker.policy.history import Replay
 from broker.policy.recorded import HistoryError, LaneHistory
-from deploy.ceremony import read_ceremony
-from deploy.errors import DeployError, Refused
-from deploy.stage.reach import reached
-from deploy.stage.run import Run
+from deploy.errors import Refused
+from deploy.stage.reach import opened, reached
 from schemas.arrangement import ArrangementError, read_proposal
 from schemas.canonical import Domains
 from schemas.exports import LedgerFile
@@ -63,10 +61,8 @@ def _pieces(source: Path) -> AsyncGenerator[Piece, None]:
 
 
 async def _of_run(folder: Path) -> AsyncGenerator[Piece, None]:
-    try:
-        run, arrangement = Run.open(folder), read_ceremony(folder).arrangement
-    except (DeployError, OSError, ArrangementError) as error:
-        raise Refused(str(error)) from error
+    run, ceremony = opened(folder)
+    arrangement = ceremony.arrangement
     lanes = arrangement.directory.agency_ids
     topics = {ledger_topic(a, run.record.prefix): LaneHistory(arrangement.domains, a) for a in lanes}
     async with reached(run) as (bootstrap, tls):

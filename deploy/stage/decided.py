@@ -14,13 +14,9 @@ from broker.policy.explain.explaining import Explained
 from broker.policy.foreseeing import Portion
 from broker.policy.recorded import Recorded, outcomes
 from broker.versions import Versions
-from deploy.ceremony import read_ceremony
 from deploy.errors import DeployError
-from deploy.errors import Refused as CallRefused
 from deploy.stage.evidence import Ledger, read_ledgers
-from deploy.stage.reach import reached
-from deploy.stage.run import Run
-from schemas.arrangement import ArrangementError
+from deploy.stage.reach import opened, reached
 from schemas.codes import Kind, PortionName
 from schemas.directory import Directory
 from schemas.ids import AgencyId, Digest
@@ -59,10 +55,7 @@ async def read_decided(folder: Path, record_id: bytes) -> tuple[Decided | None, 
 
     Raises: `deploy.errors.Refused` for a folder that holds no run, `DeployError` where its cluster is not reached.
     """
-    try:
-        run, ceremony = Run.open(folder), read_ceremony(folder)
-    except (DeployError, OSError, ArrangementError) as error:
-        raise CallRefused(str(error)) from error
+    run, ceremony = opened(folder)
     genesis, prefix = ceremony.arrangement, run.record.prefix
     async with reached(run) as (bootstrap, tls):
         connection = Connection(bootstrap, client_context(tls))

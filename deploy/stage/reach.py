@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.errors import DeployError
+from deploy.ceremony import Ceremony, read_ceremony
+from deploy.errors import DeployError, Refused
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.state import read_state
 from deploy.stage.run import Run
+from schemas.arrangement import ArrangementError
 
 
 class Reached(NamedTuple):
@@ -16,6 +18,14 @@ class Reached(NamedTuple):
 
     bootstrap: str
     admin_tls: Path
+
+
+def opened(folder: Path) -> tuple[Run, Ceremony]:
+    """A run, finished or going on, and its ceremony. Raises: `Refused` for a folder that holds none."""
+    try:
+        return Run.open(folder), read_ceremony(folder)
+    except (DeployError, OSError, ArrangementError) as error:
+        raise Refused(str(error)) from error
 
 
 def running(run: Run) -> Reached | None:

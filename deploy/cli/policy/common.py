@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
 from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, is_shipped, read_arrangement
+from deploy.arrangements.loader import read_text
 from deploy.errors import Refused
 from schemas.canonical import Domains
 from schemas.directory import instant_ms
@@ -57,14 +58,10 @@ def engine_of(source: ArrangementSource) -> Engine:
 def read_draft(path: Path) -> DraftedRecord:
     """A record's labels from a file, YAML or JSON. Raises: `Refused` with file, line, field and what was expected."""
     try:
-        written = read_lined(str(path), path.read_text(encoding="utf-8"))
+        written = read_lined(str(path), read_text(path))
         return written.check(DraftedRecord, written.values)
-    except YamlError as error:
+    except (YamlError, ArrangementError) as error:
         raise Refused(str(error)) from error
-    except UnicodeDecodeError as error:
-        raise Refused(f"'{path}': expected UTF-8 text") from error
-    except OSError as error:
-        raise Refused(f"'{path}' cannot be read: {error.strerror}") from error
 
 
 def instant_of(at: datetime | None) -> int:
