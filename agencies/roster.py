@@ -26,7 +26,7 @@ from schemas.clearance import Clearance
 from schemas.directory import Interval, OfficerField
 from schemas.ids import AgencyId
 from schemas.labels import home_of
-from schemas.model import Model
+from schemas.model import Model, SortedSet
 
 log = logging.getLogger("entente.agencies.roster")
 
@@ -43,7 +43,7 @@ class Member(Interval):
     """A member of staff, for as long as the interval holds."""
 
     id: OfficerField
-    roles: Annotated[frozenset[StaffRole], Field(min_length=1)]
+    roles: Annotated[SortedSet[StaffRole], Field(min_length=1)]
     clearance: Clearance | None = None
     subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 

@@ -8,7 +8,7 @@
 from typing import Final
 
 from schemas.codes import HandlingCode, SpecialCategory, Tlp
-from schemas.model import Model
+from schemas.model import Model, SortedSet
 
 #: From what anybody may see to what only named people may (FIRST, TLP 2.0).
 _RISING: Final = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT, Tlp.RED)
@@ -18,8 +18,8 @@ class Clearance(Model):
     """What its holder may be shown. `tlp`: the highest mark; the sets: each code that may stand in a label."""
 
     tlp: Tlp
-    handling_codes: frozenset[HandlingCode] = frozenset()
-    special: frozenset[SpecialCategory] = frozenset()
+    handling_codes: SortedSet[HandlingCode] = frozenset()
+    special: SortedSet[SpecialCategory] = frozenset()
 
     def reaches(self, tlp: Tlp) -> bool:
         """Whether the mark is not above the ceiling."""

@@ -18,7 +18,7 @@ from schemas.codes import AgencyRole, State
 from schemas.gate import ALL_STATES
 from schemas.ids import AGENCY_PATTERN, COMMUNITY_PATTERN, OFFICER_PATTERN, AgencyId, CommunityId, OfficerId
 from schemas.labels import Routing, home_of
-from schemas.model import Model
+from schemas.model import Model, SortedSet
 
 _REMEMBERED = 50_000
 
@@ -84,8 +84,8 @@ class Agency(Model):
     id: AgencyField
     name: str
     role: AgencyRole
-    states: frozenset[State] = frozenset()
-    exposed_states: frozenset[State] | None = None
+    states: SortedSet[State] = frozenset()
+    exposed_states: SortedSet[State] | None = None
     coordinating: bool = False
     signing_until: AwareDatetime | None = None
     """Until when its signing key is good; None: until a version says otherwise. The end does not belong to it."""

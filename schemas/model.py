@@ -1,14 +1,23 @@
 """The base of everything that people write and read: records, directory, arrangement files, settings."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, WrapSerializer
 from pydantic_core import from_json
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.environment import BadVariable, OverFile, name_of
 from schemas.logs import LogFormat, LogLevel
+
+_T = TypeVar("_T")
+
+
+#: A set of texts, written in their order. A set's own order differs from process to process, and with it would the
+#: bytes, and so the digests, of two versions that say the same.
+SortedSet = Annotated[
+    frozenset[_T], WrapSerializer(lambda value, write: sorted(write(value)), when_used="json")
+]
 
 
 class Model(BaseModel):

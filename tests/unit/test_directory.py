@@ -1,5 +1,8 @@
 """The directory at an instant, one millisecond before it and one after: intervals are half-open."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -153,3 +156,21 @@ def test_an_agency_without_a_state_is_exposed_to_every_state_and_so_is_its_host(
     assert found.exposed_states("zz-five", S) is None
     assert found.exposed_states("gb-one", S) is None
     assert found.exposed_states("fr-two", S) == frozenset({"FR"})
+
+
+def test_what_it_says_is_written_in_the_same_bytes_by_every_process() -> None:
+    program = """
+from deploy.arrangements import SHIPPED, read_arrangement
+print(read_arrangement(SHIPPED / "g7").directory.model_dump_json())
+"""
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    )
+    assert first == second
+    assert b'"it-' in first
