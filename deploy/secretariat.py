@@ -19,10 +19,10 @@ from aiokafka.errors import KafkaError
 
 from agencies.keystore import IDENTITY
 from broker.kafka import Connection, read_all
+from broker.policy.checks import require
 from broker.versions import ReadyHistory
 from deploy.arrangements import ArrangementError as Unproved
 from deploy.arrangements import ArrangementSource, source_of
-from deploy.arrangements.checks import require
 from deploy.ceremony import agency_folder
 from deploy.errors import DeployError
 from deploy.stage.evidence import Ledger, Ledgers

@@ -2,13 +2,8 @@
 
 from pathlib import Path
 
-from deploy.arrangements.loader import (
-    DIRECTORY_FILE,
-    ArrangementError,
-    ArrangementSource,
-    read_arrangement,
-    source_of,
-)
+from broker.policy.arranged import ArrangementError, ArrangementSource, source_of
+from deploy.arrangements.loader import DIRECTORY_FILE, read_arrangement
 from deploy.arrangements.spread import spread
 
 SHIPPED = Path(__file__).parent

@@ -9,35 +9,26 @@
 Another file in `sharing/` or `cases/` is an error: a rule that nobody reads protects nobody, nor does a case.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from broker.policy import Policy, PolicyError, load_policy
-from broker.policy.proof.invariants import Invariant, load_invariants
-from schemas.arrangement import ArrangementBody
+from broker.policy.arranged import (
+    INVARIANTS_FILE,
+    SCHEMA_FILE,
+    ArrangementError,
+    ArrangementSource,
+    Written,
+    checked,
+)
 from schemas.directory import Directory
 from schemas.lined_yaml import YamlError, read_lined
 from schemas.model import Model
 
 DIRECTORY_FILE = "directory.yaml"
-SCHEMA_FILE = "schema.cedarschema"
 RULES_FOLDER = "sharing"
-INVARIANTS_FILE = "invariants.yaml"
 CASES_FOLDER = "cases"
-
-
-class ArrangementError(Exception):
-    """An arrangement that is not read; `str()` has a line for each error, with file, line, field or rule."""
-
-    retriable = False
-
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        self.errors = errors
-        super().__init__("\n".join(errors))
 
 
 class Terms(Model):
@@ -47,24 +38,6 @@ class Terms(Model):
     threshold: Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True)
-class ArrangementSource:
-    """An arrangement as it is written, its rules and invariants as they were checked.
-
-    `policies` and `cases`: text by file name. Cases say nothing of what holds; whoever wants to run them reads them.
-    """
-
-    federation: str
-    threshold: int
-    directory: Directory
-    schema_text: str
-    policies: dict[str, str]
-    policy: Policy = field(repr=False)
-    invariants_text: str = ""
-    invariants: Mapping[str, Invariant] = field(default_factory=dict, repr=False)
-    cases: dict[str, str] = field(default_factory=dict, repr=False)
-
-
 def read_arrangement(folder: Path) -> ArrangementSource:
     """Read and check an arrangement's folder.
 
@@ -72,56 +45,16 @@ def read_arrangement(folder: Path) -> ArrangementSource:
     """
     terms, directory = _directory(folder / DIRECTORY_FILE, read_text(folder / DIRECTORY_FILE))
     promised = folder / INVARIANTS_FILE
-    return _checked(
-        terms.federation,
-        terms.threshold,
-        directory,
-        read_text(folder / SCHEMA_FILE),
-        _texts(folder, RULES_FOLDER, ".cedar"),
-        read_text(promised) if promised.exists() else "",
-        _texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {},
-        f"{folder}/",
+    written = Written(
+        federation=terms.federation,
+        threshold=terms.threshold,
+        directory=directory,
+        schema_text=read_text(folder / SCHEMA_FILE),
+        policies=_texts(folder, RULES_FOLDER, ".cedar"),
+        invariants_text=read_text(promised) if promised.exists() else "",
+        cases=_texts(folder, CASES_FOLDER, ".yaml") if (folder / CASES_FOLDER).exists() else {},
     )
-
-
-def source_of(body: ArrangementBody) -> ArrangementSource:
-    """What a version says, as its folder would say it. Raises: `ArrangementError` as `read_arrangement` does."""
-    return _checked(
-        body.federation,
-        body.threshold,
-        body.directory,
-        body.schema_text,
-        body.policies,
-        body.invariants_text,
-        body.cases,
-        f"version {body.number}: ",
-    )
-
-
-def _checked(
-    federation: str,
-    threshold: int,
-    directory: Directory,
-    schema_text: str,
-    policies: dict[str, str],
-    invariants_text: str,
-    cases: dict[str, str],
-    where: str,
-) -> ArrangementSource:
-    try:
-        policy = load_policy(policies, schema_text, directory, SCHEMA_FILE)
-        invariants = (
-            load_invariants(invariants_text, policy.schema, directory, INVARIANTS_FILE)
-            if invariants_text
-            else {}
-        )
-    except PolicyError as error:
-        raise ArrangementError(tuple(f"{where}{fault}" for fault in error.faults)) from error
-    except YamlError as error:
-        raise ArrangementError(tuple(f"{where}{line}" for line in error.errors)) from error
-    return ArrangementSource(
-        federation, threshold, directory, schema_text, policies, policy, invariants_text, invariants, cases
-    )
+    return checked(written, f"{folder}/")
 
 
 def read_text(path: Path) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import groupby
 
+from broker.policy.arranged import ArrangementSource
 from broker.policy.foreseeing import Foreseen
 from broker.policy.matrix import BY_NAME, Row
-from deploy.arrangements.loader import ArrangementSource
-from deploy.arrangements.words import LETTERS, decided_in_words
+from broker.policy.proof.words import LETTERS, decided_in_words
 from schemas.clock import instant
 from schemas.codes import UNKNOWN_STATE
 from schemas.ids import AgencyId

@@ -3,7 +3,7 @@
 Lanes are dealt in the order of their ids, so any two who spread the same directory come to the same one.
 """
 
-from deploy.arrangements.loader import ArrangementError
+from broker.policy.arranged import ArrangementError
 from schemas.directory import Directory
 
 

@@ -22,11 +22,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from broker.policy.checks import checks, require
+from broker.policy.differences import differences, rewritten
 from broker.policy.proof.changes import changes
 from deploy.arrangements import ArrangementError as SourceError
 from deploy.arrangements import source_of, spread
-from deploy.arrangements.checks import checks, require
-from deploy.arrangements.differences import differences, rewritten
 from deploy.ceremony import read_ceremony
 from deploy.cli.policy.check import show_steps
 from deploy.cli.policy.common import read_source

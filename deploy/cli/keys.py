@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from agencies.keystore import Keystore, OpeningKey
-from deploy.arrangements.differences import differences
+from broker.policy.differences import differences
 from deploy.ceremony import read_ceremony
 from deploy.cli.arrangement import RunFolder, open_secretariat
 from deploy.errors import DeployError, Refused

@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from broker.policy import PolicyError, load_policy
+from broker.policy.arranged import SCHEMA_FILE
 from deploy.arrangements import ArrangementError, ArrangementSource
-from deploy.arrangements.loader import RULES_FOLDER, SCHEMA_FILE
+from deploy.arrangements.loader import RULES_FOLDER
 from deploy.scenarios.acts import WrittenAct
 from deploy.scenarios.model import ChangeTerms, Scenario
 from schemas.directory import Agency, Community, Directory, Officer, Suspension, instant_ms

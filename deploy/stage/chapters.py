@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.index import released_of
 from broker.policy import load_policy
-from deploy.arrangements.differences import differences
+from broker.policy.differences import differences
 from deploy.stage import drawings
 from deploy.stage.drawings import Mark
 from deploy.stage.matrices import in_order

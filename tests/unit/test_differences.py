@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from deploy.arrangements.differences import differences
+from broker.policy.differences import differences
 from schemas.directory import Community, Membership, Suspension
 from schemas.ids import AgencyId, CommunityId
 from tests.support.members import members

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import typer
 from rich.console import Console
 
-from deploy.arrangements.checks import Step, checks
+from broker.policy.checks import Step, checks
 from deploy.cli.policy.common import (
     USUAL,
     ArrangementArgument,

@@ -37,7 +37,7 @@ from broker.policy.explain.explaining import (
 from broker.policy.explain.words import changes_in_words
 from broker.policy.foreseeing import Portion
 from broker.policy.loader import Rule
-from deploy.arrangements.words import WITHHELD_IN_WORDS
+from broker.policy.proof.words import WITHHELD_IN_WORDS
 from deploy.cli.policy.common import (
     USUAL,
     ArrangementOption,

@@ -20,9 +20,9 @@ from rich.text import Text
 
 from broker.policy.foreseeing import Foreseen
 from broker.policy.matrix import BY_NAME, Row, matrix
+from broker.policy.proof.words import LETTERS, decided_in_words
 from deploy.arrangements import ArrangementSource
 from deploy.arrangements.matrix_page import matrix_page
-from deploy.arrangements.words import LETTERS, decided_in_words
 from deploy.cli.policy.common import (
     USUAL,
     ArrangementArgument,

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from broker.policy.cases import read_cases
 from broker.policy.proof.mutate import MOST_SHOWN, Fate, Mutated, Survivor, mutate
+from broker.policy.proof.words import decided_in_words, witness_json, witness_lines
 from deploy.arrangements import ArrangementSource
-from deploy.arrangements.words import decided_in_words, witness_json, witness_lines
 from deploy.cli.policy.common import (
     USUAL,
     ArrangementArgument,

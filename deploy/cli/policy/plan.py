@@ -22,12 +22,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from broker.policy.differences import rewritten
 from broker.policy.history import Changes as Recorded
 from broker.policy.history import between
 from broker.policy.proof.changes import MOST, Changes, Flow, Side, changes
+from broker.policy.proof.words import decided_in_words, witness_json, witness_lines
 from deploy.arrangements import ArrangementSource
-from deploy.arrangements.differences import rewritten
-from deploy.arrangements.words import decided_in_words, witness_json, witness_lines
 from deploy.cli.policy.common import AtOption, JsonOption, engine_of, instant_of, progress, read_source
 from deploy.cli.policy.replay import flow_json, flow_table
 from deploy.histories import replay_sources

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.policy.proof.prove import Counterexample, Proof, Proved, prove
+from broker.policy.proof.words import witness_json, witness_lines
 from deploy.arrangements import ArrangementSource
-from deploy.arrangements.words import witness_json, witness_lines
 from deploy.cli.policy.common import (
     USUAL,
     ArrangementArgument,

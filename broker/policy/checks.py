@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from broker.policy.arranged import ArrangementError, ArrangementSource
 from broker.policy.cases import read_cases
 from broker.policy.proof.lint import lint
 from broker.policy.proof.prove import Proof, prove
+from broker.policy.proof.words import witness_lines
 from broker.policy.trials import run_cases
-from deploy.arrangements.loader import ArrangementError, ArrangementSource
-from deploy.arrangements.words import witness_lines
 from schemas.lined_yaml import YamlError
 
 

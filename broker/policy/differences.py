@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
-from deploy.arrangements.loader import ArrangementSource, source_of
+from broker.policy.arranged import ArrangementSource, source_of
 from schemas.arrangement import AgencyKeys, ArrangementBody
 from schemas.directory import Agency, Interval, Officer
 
@@ -18,7 +18,7 @@ _CASE = "- case:"
 def differences(old: ArrangementBody, new: ArrangementBody) -> list[str]:
     """Everything but the order of things and comments, the directory first. Empty: no change.
 
-    Raises: `deploy.arrangements.ArrangementError` for a version whose rules or invariants cannot be used.
+    Raises: `ArrangementError` for a version whose rules or invariants cannot be used.
     """
     keys = list(_changes("keys of", _by_name(old), _by_name(new), _keys))
     if old.broker != new.broker:
