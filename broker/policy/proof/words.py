@@ -43,11 +43,3 @@ def witness_lines(witness: Witness, decided: Foreseen, policy: Policy) -> Iterat
     shown = {name: document[name] for name in ("originator", "recipient", "record")}
     for line in yaml.safe_dump(shown, sort_keys=False, default_flow_style=None, width=100).splitlines():
         yield f"  {line}"
-
-
-def witness_json(witness: Witness, decided: Foreseen) -> dict[str, object]:
-    """The same for machines."""
-    return {
-        **witness.document(),
-        "decided": {"withheld": decided.withheld, "rules": list(decided.rules)},
-    }

@@ -3,11 +3,10 @@
 Exit code 0 without a fault (a note is none), 1 with one, 2 for an arrangement that cannot be read.
 """
 
-import json
-
 import typer
 from rich.console import Console
 
+from broker.policy.documents import LintDocument
 from broker.policy.proof.lint import Finding, lint
 from deploy.cli.policy.common import USUAL, ArrangementArgument, JsonOption, progress, read_source
 
@@ -22,7 +21,7 @@ def policy_lint(arrangement: ArrangementArgument = USUAL, as_json: JsonOption = 
         findings = lint(source.policy, source.directory, step)
     faults = [finding for finding in findings if finding.smell.is_fault]
     if as_json:
-        print(json.dumps({"findings": [_json(finding) for finding in findings], "faults": len(faults)}))
+        print(LintDocument.of(findings).model_dump_json())
     else:
         show_findings(findings)
         notes = len(findings) - len(faults)
@@ -37,14 +36,3 @@ def show_findings(findings: tuple[Finding, ...]) -> None:
         mark = "[bold red]fault[/]" if finding.smell.is_fault else "[yellow]note[/] "
         place = f"{finding.rule.file}:{finding.rule.line}"
         console.print(f"{mark}  {place} [bold]{finding.rule.id}[/]: {finding.message}", highlight=False)
-
-
-def _json(finding: Finding) -> dict[str, object]:
-    return {
-        "rule": finding.rule.id,
-        "file": finding.rule.file,
-        "line": finding.rule.line,
-        "smell": finding.smell,
-        "fault": finding.smell.is_fault,
-        "message": finding.message,
-    }

@@ -8,7 +8,6 @@ The terminal shows labels that name every agency, and with --all those that addr
 origin is not known. The page has all of them.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from broker.policy.documents import MatrixDocument
 from broker.policy.foreseeing import Foreseen
 from broker.policy.matrix import BY_NAME, Row, matrix
 from broker.policy.proof.words import LETTERS, decided_in_words
@@ -86,7 +86,7 @@ def policy_matrix(
             raise Refused(f"'{html}' cannot be written: {error.strerror}") from error
         print(f"written: {html}")
     elif as_json:
-        print(json.dumps({"originator": sender, "rows": [_json(row, to) for row in rows]}))
+        print(MatrixDocument.of(AgencyId(sender), rows, to or ()).model_dump_json())
     else:
         shown = rows if everything else [r for r in rows if r.to == BY_NAME and r.origin != UNKNOWN_STATE]
         _show(source, AgencyId(sender), shown, to)
@@ -133,15 +133,3 @@ def _name(row: Row) -> str:
         return f"  {row.portion}{to}"
     origin = "" if row.origin != UNKNOWN_STATE else ", origin unknown"
     return f"  {row.portion}: {row.person.words}{origin}{to}"
-
-
-def _json(row: Row, to: list[str] | None) -> dict[str, object]:
-    return {
-        "kind": row.kind,
-        "portion": row.portion,
-        "to": row.to,
-        "tlp": row.label.handling.tlp,
-        "person": None if row.person is None else row.person.words,
-        "origin": row.origin,
-        "cells": {c.recipient: {"withheld": c.withheld, "rules": list(c.rules)} for c in _wanted(row, to)},
-    }

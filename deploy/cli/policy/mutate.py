@@ -3,14 +3,13 @@
 Exit code 0 if every mutant is noticed or proved equivalent, 1 with a record for each that is not: the missing case.
 """
 
-import json
-
 import typer
 from rich.console import Console
 
 from broker.policy.cases import read_cases
-from broker.policy.proof.mutate import MOST_SHOWN, Fate, Mutated, Survivor, mutate
-from broker.policy.proof.words import decided_in_words, witness_json, witness_lines
+from broker.policy.documents import MutatedDocument
+from broker.policy.proof.mutate import MOST_SHOWN, Fate, Mutated, mutate
+from broker.policy.proof.words import decided_in_words, witness_lines
 from deploy.arrangements import ArrangementSource
 from deploy.cli.policy.common import (
     USUAL,
@@ -44,7 +43,7 @@ def policy_mutate(
     except ValueError as error:
         raise Refused(str(error)) from error
     if as_json:
-        print(json.dumps(_json(found)))
+        print(MutatedDocument.of(found).model_dump_json())
     else:
         _show(found, source)
     raise typer.Exit(1 if found.unnoticed else 0)
@@ -77,17 +76,3 @@ def _show(found: Mutated, source: ArrangementSource) -> None:
         f"{len(found.unnoticed)} unnoticed",
         highlight=False,
     )
-
-
-def _json(found: Mutated) -> dict[str, object]:
-    def told(one: Survivor) -> dict[str, object]:
-        shown = None if one.witness is None or one.before is None else witness_json(one.witness, one.before)
-        return {"rule": one.mutant.rule.id, "wrong": one.mutant.wrong, "fate": one.fate, "witness": shown}
-
-    return {
-        "total": found.total,
-        "noticed": found.total - len(found.survivors),
-        "equivalent": len(found.survivors) - len(found.unnoticed),
-        "unnoticed": len(found.unnoticed),
-        "survivors": [told(one) for one in found.survivors],
-    }

@@ -12,7 +12,6 @@ Exit code 0 if nothing can ever change, 1 if something does, 2 for what cannot b
 """
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -23,13 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.policy.differences import rewritten
+from broker.policy.documents import PlanDocument
 from broker.policy.history import Changes as Recorded
 from broker.policy.history import between
 from broker.policy.proof.changes import MOST, Changes, Flow, Side, changes
-from broker.policy.proof.words import decided_in_words, witness_json, witness_lines
+from broker.policy.proof.words import decided_in_words, witness_lines
 from deploy.arrangements import ArrangementSource
 from deploy.cli.policy.common import AtOption, JsonOption, engine_of, instant_of, progress, read_source
-from deploy.cli.policy.replay import flow_json, flow_table
+from deploy.cli.policy.replay import flow_table
 from deploy.histories import replay_sources
 
 app = typer.Typer()
@@ -54,7 +54,7 @@ def policy_plan(
         found = changes(side_of(before), side_of(after), at_ms, most, step)
     recorded = asyncio.run(recorded_changes(before, after, ledger)) if ledger else None
     if as_json:
-        print(json.dumps(_json(written, found, recorded)))
+        print(PlanDocument.of(written, found, recorded).model_dump_json())
     else:
         show_plan(written, found, recorded, before)
     raise typer.Exit(1 if found.flows or (recorded is not None and recorded.flows) else 0)
@@ -127,31 +127,3 @@ def _table(flows: Sequence[Flow]) -> Table:
             decided_in_words(flow.after),
         )
     return table
-
-
-def _json(written: Sequence[str], found: Changes, recorded: Recorded | None) -> dict[str, object]:
-    return {
-        "written": list(written),
-        "recorded": None
-        if recorded is None
-        else {
-            "records": recorded.records,
-            "decisions": recorded.pairs_before,
-            "released": recorded.released_before,
-            "released_after": recorded.released_after,
-            "flows": [flow_json(flow, counted) for flow, counted in recorded.flows.items()],
-        },
-        "whole": found.whole,
-        "flows": [
-            {
-                "kind": flow.kind,
-                "portion": flow.portion,
-                "role": flow.role,
-                "agency": flow.agency,
-                "gained": flow.gained,
-                "after": {"withheld": flow.after.withheld, "rules": list(flow.after.rules)},
-                "witness": witness_json(flow.witness, flow.before),
-            }
-            for flow in found.flows
-        ],
-    }

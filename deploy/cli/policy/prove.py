@@ -6,15 +6,14 @@
 Exit code 0 if all hold, 1 with a concrete record for each that does not.
 """
 
-import json
-
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from broker.policy.proof.prove import Counterexample, Proof, Proved, prove
-from broker.policy.proof.words import witness_json, witness_lines
+from broker.policy.documents import ProvedDocument
+from broker.policy.proof.prove import Proof, Proved, prove
+from broker.policy.proof.words import witness_lines
 from deploy.arrangements import ArrangementSource
 from deploy.cli.policy.common import (
     USUAL,
@@ -38,7 +37,7 @@ def policy_prove(
     with progress("proving", len(source.invariants) + 1, quiet=as_json) as step:
         proved = prove(source.policy, source.directory, source.invariants, instant_of(at), step)
     if as_json:
-        print(json.dumps(proved_json(proved)))
+        print(ProvedDocument.of(proved).model_dump_json())
     else:
         show_proved(proved, source)
     raise typer.Exit(0 if proved.hold else 1)
@@ -78,25 +77,3 @@ def _against(proof: Proof, source: ArrangementSource) -> list[str]:
     if proof.against is None:
         return ["nothing is ever released for which this holds"]
     return list(witness_lines(proof.against.witness, proof.against.decided, source.policy))
-
-
-def proved_json(proved: Proved) -> dict[str, object]:
-    """The proofs for machines."""
-
-    def case(found: Counterexample | None) -> dict[str, object] | None:
-        return None if found is None else witness_json(found.witness, found.decided)
-
-    return {
-        "hold": proved.hold,
-        "proofs": [
-            {
-                "id": p.id,
-                "says": p.says,
-                "holds": p.holds,
-                "against": case(p.against),
-                "example": case(p.example),
-            }
-            for p in proved.proofs
-        ],
-        "gate_alone": case(proved.gate_alone),
-    }

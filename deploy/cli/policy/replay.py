@@ -21,19 +21,17 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from broker.policy import Engine
-from broker.policy.drafted import drafted
+from broker.policy.documents import RecordedDocument, by_weight
 from broker.policy.fates import Fate
-from broker.policy.history import Change, Changes, Counted, Flow, Replay, against_recorded
+from broker.policy.history import Change, Changes, Flow, Replay, against_recorded
 from broker.policy.recorded import Recorded
 from deploy.cli.policy.common import JsonOption, engine_of, read_source
 from deploy.histories import replay_sources
-from schemas.codes import Kind
 from schemas.ids import record_text
 from schemas.labels import Label
 
 app = typer.Typer()
 
-_ORDER = list(Change)
 _CHANGES = {
     Change.GAINED: ("[green]gained[/]", "gain release"),
     Change.LOST: ("[yellow]lost[/]", "lose release"),
@@ -124,7 +122,7 @@ def flow_table(changes: Changes, rows: int) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for name in ("", "flow", "before → after", "pairs"):
         table.add_column(name, justify="right" if name == "pairs" else "left")
-    for flow, counted in _sorted(changes)[:rows]:
+    for flow, counted in by_weight(changes)[:rows]:
         example = counted.example
         table.add_row(
             _CHANGES[flow.change][0],
@@ -141,50 +139,13 @@ def _document(
     changes: Changes, refused: int, seconds: float, compared: Replay, engine: Engine
 ) -> dict[str, object]:
     return {
-        "records": changes.records,
-        "decisions": changes.pairs_before,
-        "decisions_under_draft": changes.pairs_after,
-        "released": changes.released_before,
-        "released_under_draft": changes.released_after,
-        **{str(change): changes.count(change) for change in Change},
-        "refused_under_draft": changes.refused_after,
+        **RecordedDocument.of(changes).model_dump(mode="json"),
         "refused_at_admission": refused,
         "seconds": round(seconds, 3),
         "decisions_per_second": round(_rate(changes, seconds)),
         "records_compared": compared.compared,
         "rulings": engine.stats.misses,
-        "flows": [flow_json(flow, counted) for flow, counted in _sorted(changes)],
     }
-
-
-def flow_json(flow: Flow, counted: Counted) -> dict[str, object]:
-    """A changed flow with its count and an example, for machines."""
-    leaf = counted.example.leaf
-    portions = {p.name: p.label for p in counted.example.portions}
-    return {
-        "change": flow.change,
-        "originator": flow.originator,
-        "kind": flow.kind,
-        "portion": flow.portion,
-        "recipient": flow.recipient,
-        "before": {"why": flow.before.why, "rules": flow.before.rules},
-        "after": {"why": flow.after.why, "rules": flow.after.rules},
-        "count": counted.count,
-        "labels": len(counted.labels),
-        "example": {
-            "record": record_text(leaf.record_id),
-            "revision": leaf.revision,
-            "leaf": leaf.number,
-            "labels": drafted(flow.originator, Kind(flow.kind), leaf.at_ms, portions),
-        },
-    }
-
-
-def _sorted(changes: Changes) -> list[tuple[Flow, Counted]]:
-    """Gained first, then lost and the rest; within these the most frequent first."""
-    return sorted(
-        changes.flows.items(), key=lambda one: (_ORDER.index(one[0].change), -one[1].count, str(one[0][:4]))
-    )
 
 
 def _rate(changes: Changes, seconds: float) -> float:

@@ -6,7 +6,6 @@
 Exit codes: 0 all cases hold, 1 one does not (or, with --all-rules, a rule decides in none), 2 the files are wrong.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from broker.policy.cases import read_cases
+from broker.policy.documents import CasesDocument
 from broker.policy.trials import Covered, Trial, coverage, run_cases
 from deploy.arrangements import ArrangementError, ArrangementSource, is_shipped
 from deploy.arrangements.loader import DIRECTORY_FILE, read_text
@@ -56,7 +56,7 @@ def policy_test(
     trials = list(run_cases(source.policy, cases))
     covered = coverage(source.policy, trials)
     if as_json:
-        print(json.dumps(_document(trials, covered), indent=2))
+        print(CasesDocument.of(trials, source.policy).model_dump_json())
     else:
         _show(Console(highlight=False), source, trials, covered)
     if not all(trial.holds for trial in trials) or (all_rules and _idle(covered)):
@@ -113,22 +113,3 @@ def _show(
 def _listed(console: Console, what: str, rules: Sequence[RuleId]) -> None:
     if rules:
         console.print(Padding(f"{what}: {', '.join(rules)}", (0, 0, 0, 2), expand=False))
-
-
-def _document(trials: Sequence[Trial], covered: Mapping[RuleId, Covered]) -> dict[str, object]:
-    return {
-        "cases": [
-            {
-                "file": trial.case.file,
-                "line": trial.case.line,
-                "case": trial.case.title,
-                "holds": trial.holds,
-                "mismatches": [
-                    {"portion": m.portion, "agency": m.agency, "says": m.says, "finds": m.finds}
-                    for m in trial.mismatches
-                ],
-            }
-            for trial in trials
-        ],
-        "rules": {rule: {"pairs": c.pairs, "pinned": c.pinned} for rule, c in covered.items()},
-    }

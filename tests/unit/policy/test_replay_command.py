@@ -83,7 +83,7 @@ def test_under_a_draft_exactly_what_it_forbids_is_lost(ledgers: list[Path], draf
     assert found["gained"] == 0
     assert {flow["kind"] for flow in lost} == {"boat_supply"}
     assert {tuple(flow["after"]["rules"]) for flow in lost} == {("no-boats",)}
-    assert found["released"] - found["released_under_draft"] == found["lost"]
+    assert found["released"] - found["released_after"] == found["lost"]
     shown = call("replay", "--policy", draft, *given(ledgers))
     assert f"{found['lost']:,} lose release" in shown.output
     assert "no-boats" in shown.output
