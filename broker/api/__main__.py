@@ -19,6 +19,7 @@ from broker.api.context import Parts
 from broker.api.settings import ApiSettings
 from broker.api.signed import Signed
 from broker.api.streams import Streams
+from broker.api.workshop import Workshop
 from broker.errors import BrokerError
 from broker.kafka import Connection, up
 from broker.projection import Database, Projection
@@ -66,7 +67,14 @@ async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database)
             return "cluster"
         return "projection" if follower.behind > settings.most_lag else None
 
-    parts = Parts(signed, projection, Certificates(projection), Streams(settings.most_streams), lacking)
+    parts = Parts(
+        signed,
+        projection,
+        Certificates(projection),
+        Streams(settings.most_streams),
+        Workshop(settings.most_work_s),
+        lacking,
+    )
     own = {
         name: Issuer(issuer.key, frozenset({issuer.role}), None) for name, issuer in settings.issuers.items()
     }

@@ -14,6 +14,7 @@ from broker.api.entitlement import Sight, sight
 from broker.api.evidence import Evidence
 from broker.api.signed import Signed
 from broker.api.streams import Streams
+from broker.api.workshop import Workshop
 from broker.versions import Version
 from schemas.http.problems import ProblemType
 from schemas.http.refusals import Refusal, check_json, check_names, not_found
@@ -29,6 +30,7 @@ class Parts:
     evidence: Evidence
     certificates: Certificates
     streams: Streams
+    workshop: Workshop
     lacking: Callable[[], Awaitable[str | None]]
     """What keeps the service from being current, or None."""
     real_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000

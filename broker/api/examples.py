@@ -188,3 +188,152 @@ STATUS: Final = {
     ],
 }
 DELIVERED: Final = {"delivered": {"gb-bf": 2, "gb-bsc": 0, "gb-nca": 2}}
+
+_RULE_TEXT: Final = """\
+@id("partner-named")
+@reason("A police service that is addressed by name gets what is no more than TLP:GREEN.")
+@legal_basis("Directive (EU) 2016/680 Art. 4(1)(b)")
+permit (principal is Agency, action == Action::"receive", resource is Portion)
+when {
+  principal.role == AgencyRole::"police" && principal in resource.to_agencies && resource.tlp == Tlp::"GREEN"
+};
+"""
+DRAFT_REQUEST: Final = {"draft": {"policies": {"sharing/partners.cedar": _RULE_TEXT}}}
+
+_SHOWN: Final = {
+    "record": {
+        "originator": "gb-nca",
+        "kind": "online_advert",
+        "at": _AT,
+        "portions": {
+            "persons": {"to": ["fr-oltim"], "tlp": "AMBER", "subjects": ["suspect"], "origins": ["XA"]}
+        },
+    },
+    "portion": "persons",
+    "originator": {"id": "gb-nca", "role": "police", "states": ["GB"]},
+    "recipient": {"id": "fr-oltim", "role": "police", "states": ["FR"], "communities": []},
+    "as_today": True,
+    "decided": {"withheld": "no_permit", "rules": []},
+}
+_RELEASED: Final = {"withheld": None, "rules": ["partner-named"]}
+
+MATRIX: Final = {
+    "originator": "gb-nca",
+    "rows": [
+        {
+            "kind": "boat_supply",
+            "portion": "base",
+            "to": "by name",
+            "tlp": "AMBER",
+            "person": None,
+            "origin": None,
+            "cells": {"fr-oltim": _RELEASED, "xa-np": {"withheld": "no_permit", "rules": []}},
+        }
+    ],
+}
+LINT: Final = {
+    "findings": [
+        {
+            "rule": "partner-named",
+            "file": "sharing/partners.cedar",
+            "line": 1,
+            "smell": "impossible",
+            "fault": True,
+            "message": "no label and no agency can ever satisfy it",
+        }
+    ],
+    "faults": 1,
+}
+CASES: Final = {
+    "cases": [
+        {
+            "file": "cases/partners.yaml",
+            "line": 3,
+            "case": "who is named gets it",
+            "holds": False,
+            "mismatches": [
+                {
+                    "portion": "base",
+                    "agency": "fr-oltim",
+                    "says": "it is released",
+                    "finds": "it is withheld: no rule permits it",
+                }
+            ],
+        }
+    ],
+    "rules": {"partner-named": {"pairs": 0, "pinned": 0}},
+}
+PROVED: Final = {
+    "hold": True,
+    "proofs": [
+        {
+            "id": "protection-gate",
+            "says": "Nothing that bears a protected person reaches an agency exposed to that person's state of origin.",
+            "holds": True,
+            "against": None,
+            "example": None,
+        }
+    ],
+    "gate_alone": None,
+}
+RECORDED: Final = {
+    "records": 120,
+    "decisions": 1800,
+    "decisions_after": 1800,
+    "released": 400,
+    "released_after": 412,
+    "gained": 12,
+    "lost": 0,
+    "no_wrap": 0,
+    "reason": 0,
+    "refused_after": 0,
+    "flows": [
+        {
+            "change": "gained",
+            "originator": "gb-nca",
+            "kind": "online_advert",
+            "portion": "persons",
+            "recipient": "fr-oltim",
+            "before": {"why": "no_permit", "rules": []},
+            "after": {"why": None, "rules": ["partner-named"]},
+            "count": 12,
+            "labels": 1,
+            "example": {
+                "record": "01a22b80-f437-76be-9390-21fe6798f768",
+                "revision": 0,
+                "leaf": 4,
+                "labels": _SHOWN["record"],
+            },
+        }
+    ],
+}
+PLAN: Final = {
+    "written": ["new rule 'partner-named': A partner who is named may have it."],
+    "recorded": RECORDED,
+    "whole": True,
+    "flows": [
+        {
+            "kind": "online_advert",
+            "portion": "persons",
+            "role": "police",
+            "agency": None,
+            "gained": True,
+            "after": _RELEASED,
+            "witness": _SHOWN,
+        }
+    ],
+}
+MUTATED: Final = {
+    "total": 654,
+    "noticed": 637,
+    "equivalent": 16,
+    "unnoticed": 1,
+    "survivors": [
+        {
+            "rule": "partner-named",
+            "wrong": "without its condition: it is addressed by name",
+            "fate": "unnoticed",
+            "witness": _SHOWN,
+        }
+    ],
+}

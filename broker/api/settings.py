@@ -40,9 +40,11 @@ class ApiSettings(Listening, Settings):  # type: ignore[misc]  # pydantic merges
     """URL of the projection's database, as SQLAlchemy writes it: SQLite or PostgreSQL. It may hold a password."""
     issuers: dict[str, TokenIssuer] = Field(default_factory=dict)
     """By the name that stands in their tokens; auditors and operators."""
-    most_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
+    most_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     """The largest body of a request, in bytes."""
     most_streams: Annotated[int, Field(gt=0, le=10_000)] = 100
     """Event streams open at once, of all callers."""
+    most_work_s: Annotated[int, Field(gt=0, le=3600)] = 60
+    """Processor time that a tool may take over a caller's draft of the rules, in seconds."""
     most_lag: Annotated[int, Field(ge=0)] = 1000
     """How many ledger messages the projection may be behind and still be called ready."""

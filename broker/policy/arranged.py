@@ -13,8 +13,11 @@ from pydantic import Field
 from broker.policy.faults import PolicyError
 from broker.policy.loader import Policy, load_policy
 from broker.policy.proof.invariants import Invariant, load_invariants
+from broker.policy.ruling import Engine
 from schemas.arrangement import ArrangementBody
+from schemas.canonical import Domains
 from schemas.directory import Directory
+from schemas.ids import Digest
 from schemas.lined_yaml import YamlError
 from schemas.model import Model
 
@@ -108,3 +111,8 @@ def checked(written: Written, where: str = "") -> ArrangementSource:
         raise ArrangementError(tuple(f"{where}{line}" for line in error.errors)) from error
     said = {name: getattr(written, name) for name in Written.model_fields}
     return ArrangementSource(**said, policy=policy, invariants=invariants)
+
+
+def engine_of(source: ArrangementSource) -> Engine:
+    """An engine over the rules as they are written: its rulings are of no version that was signed."""
+    return Engine(Domains(source.federation), source.policy, source.directory, Digest(bytes(32)))

@@ -24,13 +24,13 @@ from rich.table import Table
 
 from broker.policy.checks import checks, require
 from broker.policy.differences import differences, rewritten
-from broker.policy.proof.changes import changes
+from broker.policy.proof.changes import Side, changes
 from deploy.arrangements import ArrangementError as SourceError
 from deploy.arrangements import source_of, spread
 from deploy.ceremony import read_ceremony
 from deploy.cli.policy.check import show_steps
 from deploy.cli.policy.common import read_source
-from deploy.cli.policy.plan import recorded_changes, show_plan, side_of
+from deploy.cli.policy.plan import recorded_changes, show_plan
 from deploy.errors import DeployError, Refused
 from deploy.secretariat import (
     Secretariat,
@@ -120,7 +120,7 @@ async def _propose(folder: Path, source: str | None, speed: float | None) -> byt
             if not all(step.passed for step in steps):
                 raise DeployError(f"nothing is proposed: '{source}' does not pass")
             # What changes in writing, in what this run has decided so far, and in anything that could be.
-            found = changes(side_of(held), side_of(written), at_ms)
+            found = changes(Side(held.policy, held.directory), Side(written.policy, written.directory), at_ms)
             show_plan(lines, found, await recorded_changes(held, written, [folder]), held)
             return data
         assert speed is not None

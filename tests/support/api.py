@@ -18,6 +18,7 @@ from broker.api.certifying import Certificates
 from broker.api.context import Parts
 from broker.api.signed import Signed
 from broker.api.streams import Streams
+from broker.api.workshop import Workshop
 from broker.index import MemoryIndex
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.rounds import Rounds
@@ -46,13 +47,20 @@ def g7() -> Ceremony:
     return hold_ceremony(read_arrangement(SHIPPED / "g7"), Path(mkdtemp()), Authority.create())
 
 
-WIDE = Doors(64 * 1024, Rates(a_second=1e5, burst=100_000), Rates(a_second=1e5, burst=100_000))
+WIDE = Doors(256 * 1024, Rates(a_second=1e5, burst=100_000), Rates(a_second=1e5, burst=100_000))
 
 
 class Desk:
     """Clients of one API, each with a token of its role."""
 
-    def __init__(self, ceremony: Ceremony, now_ms: int, doors: Doors = WIDE, most_streams: int = 5) -> None:
+    def __init__(
+        self,
+        ceremony: Ceremony,
+        now_ms: int,
+        doors: Doors = WIDE,
+        most_streams: int = 5,
+        most_work_s: int = 60,
+    ) -> None:
         self.ceremony = ceremony
         self.signed = Signed(ceremony.arrangement.digest)
         self.signed.hear(0, ceremony.genesis)
@@ -70,6 +78,7 @@ class Desk:
             self.ledgers,
             Certificates(self.ledgers),
             Streams(most_streams),
+            Workshop(most_work_s),
             self._lacking,
             lambda: now_ms,
         )

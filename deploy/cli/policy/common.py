@@ -11,14 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from broker.policy import Engine
 from broker.policy.drafted import DraftedRecord
 from deploy.arrangements import SHIPPED, ArrangementError, ArrangementSource, is_shipped, read_arrangement
 from deploy.arrangements.loader import read_text
 from deploy.errors import Refused
-from schemas.canonical import Domains
 from schemas.directory import instant_ms
-from schemas.ids import Digest
 from schemas.lined_yaml import YamlError, read_lined
 
 ArrangementArgument = Annotated[
@@ -48,11 +45,6 @@ def read_source(name: str) -> ArrangementSource:
         return read_arrangement(folder)
     except ArrangementError as error:
         raise Refused(str(error)) from error
-
-
-def engine_of(source: ArrangementSource) -> Engine:
-    """An engine over the rules as they are written: its rulings are of no version that was signed."""
-    return Engine(Domains(source.federation), source.policy, source.directory, Digest(bytes(32)))
 
 
 def read_draft(path: Path) -> DraftedRecord:

@@ -24,6 +24,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Console
 
+from broker.policy.arranged import engine_of
 from broker.policy.explain.explaining import (
     MOST_ASKED,
     Explained,
@@ -42,7 +43,6 @@ from deploy.cli.policy.common import (
     USUAL,
     ArrangementOption,
     JsonOption,
-    engine_of,
     now_ms,
     read_draft,
     read_source,

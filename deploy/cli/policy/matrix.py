@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from broker.policy.arranged import engine_of
 from broker.policy.documents import MatrixDocument
 from broker.policy.foreseeing import Foreseen
 from broker.policy.matrix import BY_NAME, Row, matrix
@@ -28,7 +29,6 @@ from deploy.cli.policy.common import (
     ArrangementArgument,
     AtOption,
     JsonOption,
-    engine_of,
     instant_of,
     progress,
     read_source,

@@ -21,6 +21,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from broker.policy.arranged import engine_of
 from broker.policy.differences import rewritten
 from broker.policy.documents import PlanDocument
 from broker.policy.history import Changes as Recorded
@@ -28,7 +29,7 @@ from broker.policy.history import between
 from broker.policy.proof.changes import MOST, Changes, Flow, Side, changes
 from broker.policy.proof.words import decided_in_words, witness_lines
 from deploy.arrangements import ArrangementSource
-from deploy.cli.policy.common import AtOption, JsonOption, engine_of, instant_of, progress, read_source
+from deploy.cli.policy.common import AtOption, JsonOption, instant_of, progress, read_source
 from deploy.cli.policy.replay import flow_table
 from deploy.histories import replay_sources
 
@@ -51,18 +52,15 @@ def policy_plan(
     before, after, at_ms = read_source(old), read_source(new), instant_of(at)
     written = rewritten(before, after)
     with progress("comparing", most, quiet=as_json) as step:
-        found = changes(side_of(before), side_of(after), at_ms, most, step)
+        found = changes(
+            Side(before.policy, before.directory), Side(after.policy, after.directory), at_ms, most, step
+        )
     recorded = asyncio.run(recorded_changes(before, after, ledger)) if ledger else None
     if as_json:
         print(PlanDocument.of(written, found, recorded).model_dump_json())
     else:
         show_plan(written, found, recorded, before)
     raise typer.Exit(1 if found.flows or (recorded is not None and recorded.flows) else 0)
-
-
-def side_of(source: ArrangementSource) -> Side:
-    """An arrangement as it is compared."""
-    return Side(source.policy, source.directory)
 
 
 async def recorded_changes(

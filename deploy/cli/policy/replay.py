@@ -21,11 +21,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from broker.policy import Engine
+from broker.policy.arranged import engine_of
 from broker.policy.documents import RecordedDocument, by_weight
 from broker.policy.fates import Fate
 from broker.policy.history import Change, Changes, Flow, Replay, against_recorded
 from broker.policy.recorded import Recorded
-from deploy.cli.policy.common import JsonOption, engine_of, read_source
+from deploy.cli.policy.common import JsonOption, read_source
 from deploy.histories import replay_sources
 from schemas.ids import record_text
 from schemas.labels import Label

@@ -7,6 +7,7 @@ from itertools import combinations, product
 import pytest
 
 from broker.policy import Engine
+from broker.policy.arranged import engine_of
 from broker.policy.drafted import DraftedRecord
 from broker.policy.explain.edits import Change, relabelled, restated
 from broker.policy.explain.explaining import Explained, explain, received
@@ -16,7 +17,6 @@ from broker.policy.explain.turning import asked
 from broker.policy.foreseeing import Portion, foresee, refusal
 from broker.policy.reads import union
 from deploy.arrangements import SHIPPED, read_arrangement
-from deploy.cli.policy.common import engine_of
 from deploy.cli.policy.explain import received_lines
 from schemas.codes import PortionName
 from schemas.directory import Directory, Suspension
