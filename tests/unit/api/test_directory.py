@@ -120,7 +120,7 @@ async def test_what_the_framework_refuses_is_a_problem_too(desk: Desk) -> None:
             ),
             (await client.post("/v1/previews", content=b"{}", headers={"content-type": "text/plain"}), 415),
             (await client.post("/v1/previews", json={}), 422),
-            (await client.post("/v1/previews", content=b" " * 70_000), 413),
+            (await client.post("/v1/previews", content=b" " * (WIDE.most_body + 1)), 413),
         ]
     for answered, status in refused:
         assert answered.status_code == status

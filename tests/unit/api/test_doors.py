@@ -8,13 +8,14 @@ import pytest
 from schemas.http.doors import OPEN_PATHS
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
-from tests.support.api import Desk, g7
+from tests.support.api import WIDE, Desk, g7
 from tests.support.federation import NOW_MS
 
 NCA = AgencyId("gb-nca")
 _FILLED = {"originator": "gb-nca", "agency": "gb-nca", "community": "jit-channel", "number": "1"}
 _FILLED |= {"record": "00000000-0000-0000-0000-000000000000", "digest": "0" * 64}
 _NEEDED = {
+    "/v1/matrix": "?kind=boat_supply",
     "/v1/ledgers/{originator}/proofs/inclusion": "?index=0&size=1",
     "/v1/ledgers/{originator}/proofs/consistency": "?first=1&second=1",
 }
@@ -23,6 +24,7 @@ _ROLES = {
     "/v1/arrangement": set(ApiRole),
     "/v1/status": {ApiRole.AUDITOR, ApiRole.OPERATOR},
     "/v1/previews": {ApiRole.AUDITOR, ApiRole.OFFICER},
+    "/v1/matrix": {ApiRole.AUDITOR, ApiRole.OFFICER},
 }
 _OF_LEDGERS = {ApiRole.AUDITOR, ApiRole.OFFICER}
 _OF_ALL_BUT_OPERATORS = set(ApiRole) - {ApiRole.OPERATOR}
@@ -40,7 +42,7 @@ class Operation(NamedTuple):
 
     @property
     def roles(self) -> set[ApiRole]:
-        if self.template.startswith("/v1/ledgers/"):
+        if self.template.startswith(("/v1/ledgers/", "/v1/drafts/")):
             return _OF_LEDGERS
         return _ROLES.get(self.template, _OF_ALL_BUT_OPERATORS)
 
@@ -107,7 +109,7 @@ async def test_in_a_role_that_has_no_part_in_it(desk: Desk, operation: Operation
 @each
 async def test_bad_input(desk: Desk, operation: Operation) -> None:
     async with desk.auditor() as client:
-        large = await client.request(operation.method, operation.url, content=b"x" * 65_537)
+        large = await client.request(operation.method, operation.url, content=b"x" * (WIDE.most_body + 1))
         assert large.status_code == 413
         unknown = await client.request(operation.method, operation.url.partition("?")[0] + "?x=1")
         assert unknown.status_code in (415, 422)

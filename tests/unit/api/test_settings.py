@@ -53,4 +53,4 @@ def test_what_cannot_be_meant(change: dict[str, Any]) -> None:
     ],
 )
 def test_what_can(change: dict[str, Any]) -> None:
-    assert ApiSettings.model_validate({**GOOD, **change}).most_body == 64 * 1024
+    assert ApiSettings.model_validate({**GOOD, **change}).most_body == 256 * 1024
