@@ -1,6 +1,7 @@
 """The inbox: deliveries are verified, opened and stored with the reader's position, in one SQL transaction.
 
 - What cannot be stored now is read again from where SQL says we are; nothing in a message can block the stream.
+- While a batch is written, the next one is read and judged: at most two are in memory, and they are written in order.
 - Bytes are judged in `agencies.judging`, which is pure, in the order that `agencies.weaving` brings them in; rows are
   written in `agencies.store.reception`.
 """
@@ -8,7 +9,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Connection as SqlConnection
@@ -21,7 +22,7 @@ from agencies.silence import ROUNDS, Silence
 from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.database import insert_new
-from agencies.store.reception import store_all
+from agencies.store.reception import Rows, rows_of, write_all
 from agencies.store.tables import alarms, chains, positions, reception_log
 from agencies.weaving import Weaver
 from schemas.certificate import Head
@@ -53,6 +54,7 @@ class Inbox:
         self._judge = judge
         self._signed = signed
         self._silence = silence
+        self._writing: asyncio.Task[None] | None = None
         self.stored = asyncio.Event()
 
     def widen(self, partitions: int) -> None:
@@ -69,14 +71,15 @@ class Inbox:
             while True:
                 stop_if_asked()
                 try:
-                    if failed:
-                        self._judge.chains = await self._store.run(read_chains)
                     if failed or set(offsets) < set(self._partitions):
+                        await self.written()
+                        if failed:
+                            self._judge.chains = await self._store.run(read_chains)
                         offsets, weaver = await self._assign(reader)
                         failed = False
                     judged = await weaver.take_in(await reader.poll())
                     if judged:
-                        await self._store_batch(judged, offsets)
+                        await self.write(judged, offsets)
                 except PositionMoved:
                     raise
                 except Exception as error:  # infrastructure: nothing was stored, so read it again
@@ -84,6 +87,7 @@ class Inbox:
                     failed = True
                     await asyncio.sleep(0.2)
         finally:
+            await self._leave()
             await reader.stop()
 
     async def watch(self, silence: Silence) -> None:
@@ -122,21 +126,47 @@ class Inbox:
         reader.assign(self._topic, offsets)
         return offsets, Weaver(reader, self._topic, tuple(offsets), self._judged)
 
-    async def _store_batch(self, judged: Sequence[tuple[Delivered, Judged]], offsets: dict[int, int]) -> None:
-        domains, heads_now = self._judge.domains, dict(self._judge.chains)
-        moved = dict(offsets)
+    async def write(self, judged: Sequence[tuple[Delivered, Judged]], offsets: dict[int, int]) -> None:
+        """Begin to write a batch, and move the offsets past it; what came before it is written first.
+
+        Raises: what came in the way of the batch before; nothing of this one is written then.
+        """
+        heads_now = dict(self._judge.chains)
+        # In a thread: rows of a full poll take longer than whoever else this process serves should wait.
+        rows = await asyncio.to_thread(rows_of, self._judge.domains, self._topic, judged)
+        await self.written()
+        before = dict(offsets)
         for message, _ in judged:
-            moved[message.partition] = message.offset + 1
-        await self._store.run(
-            lambda c: store_all(c, domains, self._topic, judged, heads_now, offsets, moved), once=True
-        )
-        log.debug(
-            "stored %d messages of '%s'", len(judged), self._topic, extra={"offset": judged[-1][0].offset}
-        )
-        offsets.update(moved)
+            offsets[message.partition] = message.offset + 1
+        lanes = [lane for _, j in judged for lane in j.told]
+        self._writing = asyncio.create_task(self._write(rows, heads_now, before, dict(offsets), lanes))
+
+    async def written(self) -> None:
+        """Once everything that was begun is written. Raises: what came in its way."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def _write(
+        self,
+        rows: Rows,
+        heads_now: Mapping[AgencyId, Head],
+        before: Mapping[int, int],
+        after: Mapping[int, int],
+        lanes: Sequence[AgencyId],
+    ) -> None:
+        await self._store.run(lambda c: write_all(c, rows, self._topic, heads_now, before, after), once=True)
+        log.debug("stored %d rows of '%s'", len(rows), self._topic, extra={"offset": max(after.values())})
         if self._silence is not None:
-            self._silence.told((lane for _, j in judged for lane in j.told), time.monotonic())
+            self._silence.told(lanes, time.monotonic())
         self.stored.set()
+
+    async def _leave(self) -> None:
+        """Leave what is being written to the store's own thread, which ends it; its error is nobody's any more."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
+            await asyncio.wait([writing])
 
     async def _judged(self, message: Delivered, all_delivered: bool) -> Judged:
         try:

@@ -44,19 +44,6 @@ from schemas.seal import seal_digest
 log = logging.getLogger("entente.agencies.reception")
 
 
-def store_all(
-    connection: SqlConnection,
-    domains: Domains,
-    topic: str,
-    judged: Sequence[tuple[Delivered, Judged]],
-    chain_heads: Mapping[AgencyId, Head],
-    before: Mapping[int, int],
-    after: Mapping[int, int],
-) -> None:
-    """Everything of a batch, and the position, in the caller's transaction."""
-    write_all(connection, rows_of(domains, topic, judged), topic, chain_heads, before, after)
-
-
 def rows_of(domains: Domains, topic: str, judged: Sequence[tuple[Delivered, Judged]]) -> "Rows":
     """What a batch comes to, as rows."""
     rows = Rows(domains, topic, time.time_ns() // 1_000_000)

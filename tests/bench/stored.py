@@ -1,6 +1,7 @@
 """End to end into SQL: an inbox that judges, opens and stores, against the same rows by the same statements, bare.
 
-- *inbox*: messages in memory as a poll gives them -> `Judge` -> rows -> one transaction, by the inbox's own code.
+- *inbox*: messages in memory as a poll gives them -> `Judge` -> rows -> one transaction, by the inbox's own code: the
+  next batch is judged while one is written.
 - *bare*: the rows of the very same messages, made ready before, written by the same statements into tables of another
   store of the same kind, in as many transactions; nothing is verified, decrypted or checked.
 
@@ -125,7 +126,8 @@ async def _round(
     async def inbox() -> None:
         for batch in batches:
             judged = [(m, await side.inbox._judged(m, True)) for m in batch]
-            await side.inbox._store_batch(judged, side.inbox_offsets)
+            await side.inbox.write(judged, side.inbox_offsets)
+        await side.inbox.written()
 
     async def bare() -> None:
         for rows, chains, before, after in ready:

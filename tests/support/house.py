@@ -22,7 +22,7 @@ from agencies.outbox import Outbox
 from agencies.roster import RosterFile
 from agencies.sealing import Sealer
 from agencies.store import Store
-from agencies.store.reception import store_all
+from agencies.store.reception import rows_of, write_all
 from agencies.store.tables import positions
 from schemas.arrangement import Arrangement
 from schemas.clock import ManualClock, MappedClock
@@ -151,10 +151,10 @@ class House:
             outcome, before = self._judge.judge(message), {0: self._offset}
             self._offset += 1
             heads, after = dict(self._judge.chains), {0: self._offset}
-            domains = self.arrangement.domains
+            rows = rows_of(self.arrangement.domains, "deliver", [(message, outcome)])
 
             def keep(connection: Connection) -> None:
-                store_all(connection, domains, "deliver", [(message, outcome)], heads, before, after)  # noqa: B023
+                write_all(connection, rows, "deliver", heads, before, after)  # noqa: B023
 
             await self.store.run(keep)
 

@@ -62,7 +62,8 @@ class Node:
         at = self._offsets[0]
         messages = [Delivered(0, at + i, v, True) for i, v in enumerate(values)]
         judged = [(m, await self._inbox._judged(m, all_delivered=True)) for m in messages]
-        await self._inbox._store_batch(judged, self._offsets)
+        await self._inbox.write(judged, self._offsets)
+        await self._inbox.written()
 
     async def due(self) -> list[Receipt]:
         return await self.store.run(due)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from agencies.judging import Delivered
 from agencies.sealing import Control
-from agencies.store.reception import store_all
+from agencies.store.reception import rows_of, write_all
 from agencies.store.tables import metadata
 from broker.index import MemoryIndex
 from broker.lane import EMPTY_LANE, Lane, activate, fold
@@ -333,7 +333,8 @@ def stored(record: bytes) -> CertificateFile:
     judged = judge.judge(delivered)
     assert (len(judged.received), judged.bad, judged.alarms) == (3, [], [])
     with engine.begin() as db:
-        store_all(db, M.domains, "deliver", [(delivered, judged)], judge.chains, {0: 0}, {0: 0})
+        rows = rows_of(M.domains, "deliver", [(delivered, judged)])
+        write_all(db, rows, "deliver", judge.chains, {0: 0}, {0: 0})
         found = stored_certificate(db, FR, record, VERSIONS)
     engine.dispose()
     return found
