@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from pydantic_core import from_json
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import update
 
@@ -181,7 +182,7 @@ class Rows:
                     opened.digest,
                     portion.name,
                     manifest.kind,
-                    json.loads(content),
+                    from_json(content),
                 )
             )
             self._once["portions"].append(

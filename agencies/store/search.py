@@ -10,6 +10,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection, func, select, text
 
@@ -91,8 +92,13 @@ def text_row(
         "manifest": manifest,
         "portion": portion,
         "kind": kind,
-        "body": f"{' '.join(words(kind))} {indexed(content)}",
+        "body": f"{_of_kind(kind)} {indexed(content)}",
     }
+
+
+@lru_cache(64)
+def _of_kind(kind: str) -> str:
+    return " ".join(words(kind))
 
 
 def count(connection: Connection) -> int:

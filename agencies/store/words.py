@@ -5,10 +5,10 @@
 - What is indexed and what is asked goes through here; a database only ever compares words of letters and digits.
 """
 
-import json
 import re
 import unicodedata
-from collections.abc import Iterator
+
+from pydantic_core import from_json
 
 #: So many characters of a portion are indexed; PostgreSQL takes no more than 1 MB of words.
 MAX_TEXT = 400_000
@@ -42,29 +42,33 @@ def words(text: str) -> list[str]:
     else:
         plain = unicodedata.normalize("NFKD", text).casefold().translate(_without_marks)
         found = _WORD.findall(_UNSPACED.sub(r" \1 ", plain))
-    return [word[:_LONGEST] for word in found]
+    if max(map(len, found), default=0) > _LONGEST:
+        return [word[:_LONGEST] for word in found]
+    return found
 
 
 def indexed(content: object) -> str:
     """What is indexed of a portion's content (as JSON has it): every text and number, files apart, in words."""
-    return " ".join(words(" ".join(_texts(content))))[:MAX_TEXT]
+    texts: list[str] = []
+    _gather(content, texts)
+    return " ".join(words(" ".join(texts)))[:MAX_TEXT]
 
 
 def indexed_json(content: str) -> str:
     """The same, of a portion's content as it is stored."""
-    return indexed(json.loads(content))
+    return indexed(from_json(content))
 
 
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
+def _gather(value: object, texts: list[str]) -> None:
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, dict):
         file = "media_type" in value  # an exhibit: its bytes say nothing to a search
         for key, inner in value.items():
             if not (file and key == "data"):
-                yield from _texts(inner)
+                _gather(inner, texts)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
-    elif isinstance(value, str):
-        yield value
+            _gather(inner, texts)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
+        texts.append(str(value))
