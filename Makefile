@@ -26,8 +26,9 @@ setup-dev: prerequisites-dev
 demo: setup ## run the simulation and show who learnt what: make demo ARGS="--seed 7 --records 500"
 	@$(BIN)/entente demo $(ARGS)
 
+# By files, two at a time: a test with a cluster waits about half of its time.
 test: lint ## all checks and all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-dev ## style, types and the import contracts
 	$(BIN)/ruff check .
