@@ -4,31 +4,34 @@
 - `LaneStanding` follows our ledger. A new version is adopted when our lane has activated it, not when it was signed:
   so nothing is ever sealed under a version, or dated by a clock, that the broker does not decide under yet.
 - Each activation is kept in SQL with its place in the ledger's topic; a restart goes on from the last one.
+- A leaf that tells of a gap in our sequence is an alarm: our relay makes none, so what we sealed was lost on its way.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from agencies.judging import Delivered
 from agencies.kafka import Connection, Reader, read_all
 from agencies.store import Store
 from agencies.store.database import insert_new
-from agencies.store.tables import activations
+from agencies.store.tables import activations, alarms
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.clock import ClockMap
 from schemas.frames import parse_parcel
 from schemas.history import History, Standing
 from schemas.ids import Digest
-from schemas.ledger import Activation, LeafEntry, parse_leaf, parse_ledger_entry
+from schemas.ledger import Activation, Gap, LeafEntry, parse_leaf, parse_ledger_entry
 from schemas.logs import told
 from schemas.stopping import stop_if_asked
+from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.standing")
 
@@ -136,6 +139,8 @@ class LaneStanding:
                 standing = await self._standing(Digest(leaf.arrangement), leaf.clock)
                 await self._store.run(partial(_keep, leaf=leaf, ledger_offset=message.offset))
                 self._adopt(standing)
+            elif isinstance(leaf, Gap) and await self._store.run(partial(_alarm, leaf=leaf)):
+                log.warning("%s: %s", Alarm.SEQUENCE_GAP, _detail(leaf))
 
     async def _standing(self, version: Digest, clock: ClockMap) -> Standing:
         """Raises: `ArrangementError` if our lane is decided under a version that nobody signed."""
@@ -159,6 +164,21 @@ def _last(connection: SqlConnection) -> _Kept | None:
     columns = (activations.c.arrangement, activations.c.clock, activations.c.ledger_offset)
     row = connection.execute(select(*columns).order_by(activations.c.number.desc()).limit(1)).first()
     return None if row is None else _Kept(bytes(row[0]), bytes(row[1]), int(row[2]))
+
+
+def _detail(gap: Gap) -> str:
+    return f"our numbers {gap.first} to {gap.next - 1} never reached our lane (leaf {gap.number})"
+
+
+def _alarm(connection: SqlConnection, leaf: Gap) -> bool:
+    """Keep the alarm, once: after a restart the ledger is read again from the last activation."""
+    detail = _detail(leaf)
+    same = (alarms.c.alarm == Alarm.SEQUENCE_GAP) & (alarms.c.detail == detail)
+    if connection.scalar(select(alarms.c.id).where(same)) is not None:
+        return False
+    now = time.time_ns() // 1_000_000
+    connection.execute(insert(alarms).values(alarm=Alarm.SEQUENCE_GAP, detail=detail, at_ms=now))
+    return True
 
 
 def _keep(connection: SqlConnection, leaf: Activation, ledger_offset: int) -> None:
