@@ -3,12 +3,14 @@
 A *delivery* is one (record, recipient) to whom at least one portion is released. The step packs a recipient's
 deliveries of a step into one or a few parcels, each one Kafka message. In turn, in one transaction each:
 
-- `step`: submissions in memory -> fold, sign and pack, write, note in the SQLite index: the shard's commit.
-- `same`: the Kafka messages that the step just wrote, byte for byte, by `create_batch` / `send_batch` and no more.
+- `step`: submissions in memory -> fold, sign and pack, write, note in the SQLite index, by the shard's own commits and
+  in its own order: the next step is folded while the last one is committed.
+- `same`: the Kafka messages that the steps just wrote, byte for byte, by `create_batch` / `send_batch` and no more.
 - `single`: the same pipe with a message for each delivery (its entry alone), and the ledger and state messages.
 - `send`: those same messages by `await producer.send` one by one.
 
-What is not in it: reading the submit topics, and a reader of the deliveries.
+A round is so many steps in a row, and as many transactions each other way. One more step is made before, alone, to
+tell its parts. What is not in it: reading the submit topics, and a reader of the deliveries.
 """
 
 import asyncio
@@ -18,7 +20,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -27,10 +28,10 @@ from agencies.drafting import Draft
 from agencies.simulation.plan import planned_draft
 from broker.admission import SourceMessage
 from broker.backlog import take
+from broker.commit import Commits, Lanes, Prepared, Signer, Work
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Record
-from broker.lane import EMPTY_LANE, Folded, Lane, activate, apply, fold
-from broker.step import build_step
+from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from deploy.kafka.cluster import Cluster
 from deploy.stage.work import shares
 from deploy.topics import apply_topics
@@ -39,7 +40,7 @@ from schemas.entropy import SystemEntropy
 from schemas.envelope import DeliveryEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
-from schemas.topics import deliver_topic, lanes_topic, ledger_topic, transactional_id
+from schemas.topics import deliver_topic, transactional_id
 from schemas.transport import client_context
 from tests.bench.material import message, record, windows
 from tests.bench.members import NOW_MS, ORIGINATOR, Members
@@ -47,6 +48,7 @@ from tests.bench.rounds import Timer, ratios
 
 WAYS = ("step", "same", "single", "send")
 PARTS = ("fold", "pack", "write", "index")
+STEPS = 4  # a round
 
 Taken = dict[AgencyId, Sequence[SourceMessage]]
 
@@ -73,6 +75,7 @@ class Load:
     def as_json(self) -> dict[str, Any]:
         return {
             **self.shape,
+            "steps_a_round": STEPS,
             "rounds": len(self.ways["step"].samples),
             "deliveries_per_s": {
                 w: {"best": round(self.per_second(w)[0]), "median": round(self.per_second(w)[1])}
@@ -139,62 +142,81 @@ class Source:
                 self._next[lane] += count
 
 
+class Pipe(Producer):
+    """The broker's producer, which says how long its last transaction took."""
+
+    spent = 0
+
+    async def transact(self, records: Sequence[Record]) -> None:
+        begun = time.perf_counter_ns()
+        await super().transact(records)
+        self.spent = time.perf_counter_ns() - begun
+
+
 class Broker:
     """What a shard holds between two steps, without its loop."""
 
-    def __init__(self, members: Members, lanes: Sequence[AgencyId], index: Path, prefix: str) -> None:
+    def __init__(self, members: Members, producer: Pipe, lanes: Sequence[AgencyId], prefix: str) -> None:
         self._members = members
-        self._prefix = prefix
-        self._index = SqliteIndex(index)
+        self._producer = producer
+        self._index = SqliteIndex(members.ceremony.broker / f"index-{prefix}sqlite")
         self._versions = members.versions()
-        self._lanes: dict[AgencyId, Lane] = {}
-        for lane_id in lanes:
-            lane = Lane(lane_id, EMPTY_LANE, {}, {}, self._index.lane(lane_id))
-            arrangement = members.arrangement
-            self._done(
-                [activate(lane, arrangement.digest, 0, IDENTITY_CLOCK, arrangement.domains)], {lane_id: lane}
-            )
-            self._lanes[lane_id] = lane
+        self._lanes = {a: Lane(a, EMPTY_LANE, {}, {}, self._index.lane(a)) for a in lanes}
+        signer = Signer(members.arrangement, members.broker_pair, SystemEntropy())
+        self._commits = Commits(0, prefix, producer, self._index, self._lanes, signer)
+
+    async def open(self) -> None:
+        """Activate the version in each lane."""
+        version = self._members.arrangement
+        await self._commits.commit(
+            lambda now: [
+                activate(lane, version.digest, 0, IDENTITY_CLOCK, version.domains) for lane in now.values()
+            ]
+        )
 
     def close(self) -> None:
         self._index.close()
 
-    def warm(self, taken: Taken) -> None:
-        """Let the rules answer for these labels; nothing else is kept, a fold changes no lane."""
-        versions = self._members.versions()
-        for lane, messages in taken.items():
-            fold(self._lanes[lane], messages, versions)
-
-    def fold(self, taken: Taken) -> list[Folded]:
-        versions = self._versions
-        return [fold(self._lanes[lane], messages, versions) for lane, messages in taken.items()]
+    def warm(self, taken: Taken) -> int:
+        """Let the rules answer for these labels, and say how long it took; a fold changes no lane."""
+        begun = time.perf_counter_ns()
+        self._fold(taken)(self._lanes)
+        return time.perf_counter_ns() - begun
 
     def refresh(self) -> None:
         """A verifier that has seen no seal yet."""
         self._versions = self._members.versions()
 
-    def pack(self, folds: Sequence[Folded]) -> list[Record]:
-        m = self._members
-        outputs = build_step(
-            [(f, {**self._lanes[f.lane].capsules, **f.capsules}) for f in folds],
-            m.arrangement,
-            m.broker_pair,
-            SystemEntropy(),
-        )
-        return [
-            *(Record(deliver_topic(a, self._prefix), 0, None, value) for a, value in outputs.deliver),
-            *(Record(ledger_topic(a, self._prefix), 0, None, value) for a, value in outputs.ledger),
-            *(Record(lanes_topic(0, self._prefix), 0, key, value) for key, value in outputs.state),
-        ]
+    def _fold(self, taken: Taken) -> Work:
+        versions = self._versions
+        return lambda lanes: [fold(lanes[lane], messages, versions) for lane, messages in taken.items()]
 
-    def done(self, folds: Sequence[Folded]) -> None:
-        self._done(folds, self._lanes)
+    async def apart(self, taken: Taken) -> tuple[Prepared, list[int]]:
+        """One step alone, and the nanoseconds of its parts."""
+        at = [time.perf_counter_ns()]
 
-    def _done(self, folds: Sequence[Folded], lanes: dict[AgencyId, Lane]) -> None:
-        before = {f.lane: lanes[f.lane].state.ledger.size for f in folds}
-        self._index.store([(f.lane, before[f.lane], f.state.ledger.size, f.index) for f in folds])
-        for folded in folds:
-            apply(lanes[folded.lane], folded)
+        def work(lanes: Lanes) -> Sequence[Folded]:
+            folds = self._fold(taken)(lanes)
+            at.append(time.perf_counter_ns())
+            return folds
+
+        step = self._commits.prepare(work)
+        at.append(time.perf_counter_ns())
+        self._commits.launch(step)
+        await self._commits.land()
+        at += [at[-1] + self._producer.spent, time.perf_counter_ns()]
+        return step, [b - a for a, b in pairwise(at)]
+
+    async def steps(self, takes: Sequence[Taken]) -> list[Prepared]:
+        """Step after step, as `broker.shard` makes them while more is waiting."""
+        made: list[Prepared] = []
+        for taken in takes:
+            step = await asyncio.to_thread(self._commits.prepare, self._fold(taken))
+            await self._commits.land()
+            self._commits.launch(step)
+            made.append(step)
+        await self._commits.land()
+        return made
 
 
 def singles(records: Sequence[Record], prefix: str) -> list[Record]:
@@ -279,58 +301,55 @@ async def run_step(
         same = await stack.enter_async_context(_bare(connection, f"{shard}-same"))
         single = await stack.enter_async_context(_bare(connection, f"{shard}-single"))
         send = await stack.enter_async_context(_bare(connection, f"{shard}-send"))
-        producer = Producer(connection, shard)
+        producer = Pipe(connection, shard)
         stack.push_async_callback(producer.discard)
         await producer.start()
-        broker = Broker(members, lanes, members.ceremony.broker / "index.sqlite", prefix)
+        broker = Broker(members, producer, lanes, prefix)
         stack.callback(broker.close)
+        await broker.open()
         for number in range(rounds + 2):
-            taken = source.take()
-            begun = time.perf_counter_ns()
-            broker.warm(taken)
-            asking = time.perf_counter_ns() - begun
+            first, *takes = [source.take() for _ in range(STEPS + 1)]
+            asking = broker.warm(first)
             broker.refresh()
-            times, folds, records = await _one_step(broker, producer, taken)
-            apart = singles(records, prefix)
-            deliveries = sum(len(f.shares) for f in folds)
+            one, times = await broker.apart(first)
+            for taken in takes:
+                broker.warm(taken)
+            broker.refresh()
+            begun = time.perf_counter_ns()
+            steps = await broker.steps(takes)
+            spent = time.perf_counter_ns() - begun
             bare = [
-                await _timed(same.batches(records)),
-                await _timed(single.batches(apart)),
-                await _timed(send.one_by_one(apart)),
+                await _timed(same.batches, [step.records for step in steps]),
+                *[
+                    await _timed(way, [singles(step.records, prefix) for step in steps])
+                    for way in (single.batches, send.one_by_one)
+                ],
             ]
             if number < 2:
                 continue
-            load.asking.add(asking, deliveries)
-            load.shape = _shape(folds, records, apart)
-            for part, spent in zip(PARTS, times, strict=True):
-                load.parts[part].add(spent, deliveries)
-            for way, spent in zip(WAYS, (sum(times), *bare), strict=True):
-                load.ways[way].add(spent, deliveries)
+            load.asking.add(asking, _deliveries(one))
+            load.shape = _shape(one, singles(one.records, prefix))
+            for part, took in zip(PARTS, times, strict=True):
+                load.parts[part].add(took, _deliveries(one))
+            for way, took in zip(WAYS, (spent, *bare), strict=True):
+                load.ways[way].add(took, sum(map(_deliveries, steps)))
 
 
-async def _one_step(
-    broker: Broker, producer: Producer, taken: Taken
-) -> tuple[list[int], list[Folded], list[Record]]:
-    at = [time.perf_counter_ns()]
-    folds = broker.fold(taken)
-    at.append(time.perf_counter_ns())
-    records = broker.pack(folds)
-    at.append(time.perf_counter_ns())
-    await producer.transact(records)
-    at.append(time.perf_counter_ns())
-    broker.done(folds)
-    at.append(time.perf_counter_ns())
-    return [b - a for a, b in pairwise(at)], folds, records
-
-
-async def _timed(work: Awaitable[None]) -> int:
+async def _timed(
+    way: Callable[[Sequence[Record]], Awaitable[None]], transactions: Sequence[Sequence[Record]]
+) -> int:
     begun = time.perf_counter_ns()
-    await work
+    for records in transactions:
+        await way(records)
     return time.perf_counter_ns() - begun
 
 
-def _shape(folds: Sequence[Folded], records: Sequence[Record], apart: Sequence[Record]) -> dict[str, float]:
-    deliveries = sum(len(f.shares) for f in folds)
+def _deliveries(step: Prepared) -> int:
+    return sum(len(f.shares) for f in step.folds)
+
+
+def _shape(step: Prepared, apart: Sequence[Record]) -> dict[str, float]:
+    folds, records, deliveries = step.folds, step.records, _deliveries(step)
     admitted = len({share.manifest for f in folds for _, share in f.shares})
     portions = sum(len(share.portions) for f in folds for _, share in f.shares)
     return {
