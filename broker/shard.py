@@ -8,6 +8,8 @@ The recipe of kafka-notes 3 and 9, in its order:
   started, which no earlier attempt can have passed: what lies before is decided under the old one;
 - the next step is folded while the last one is committed (`broker.commit`);
 - at a fixed cadence, between steps, a round (`broker.rounds`): of what is committed, in a transaction of its own;
+- who was fenced stands back, the longer the more often, and looks whether another has the shard now: several that start
+  together would else fence each other for ever;
 - any error in a step: rebuild from what is committed and fold again. The fold is deterministic, so what an
   aborted attempt left readable to careless readers is what the next one commits.
 """
@@ -20,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ldexp
 from pathlib import Path
 
 import msgspec
@@ -57,6 +60,9 @@ log = logging.getLogger("entente.broker.shard")
 
 _PAUSE_S = 0.25
 _TRIES = 3
+_LOOK_S = 0.5  # between two looks at whether another owns the shard
+_LATELY_S = 60.0
+_BACK_MOST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,22 @@ class ShardSettings:
     genesis: Digest
     index_path: Path
     heads_every_s: float = 60.0
+
+
+class Fenced:
+    """How long to stand back after having been fenced: longer each time of late, and nobody as long as another."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._times = 0
+        self._last = -_LATELY_S
+
+    def back_s(self, now_s: float, *, owner: bool) -> float:
+        """Seconds. An owner gives whoever fenced it time to begin; who begins is back sooner."""
+        self._times = self._times + 1 if now_s - self._last < _LATELY_S else 1
+        self._last = now_s
+        most = min(ldexp(1.0 if owner else 0.25, self._times), _BACK_MOST_S)
+        return most * (0.5 + int.from_bytes(self._entropy.random(2), "big") / 2**17)
 
 
 class Shard:
@@ -89,6 +111,8 @@ class Shard:
         self._entropy = entropy
         self._on_ready = on_ready
         self._generation: int | None = None
+        self._fenced = Fenced(entropy)
+        self._back_until = 0.0
         self._producer: Producer | None = None
         self._reader: Reader | None = None
         self._index: SqliteIndex | None = None
@@ -114,6 +138,7 @@ class Shard:
             while True:
                 stop_if_asked()
                 try:
+                    await self._stand_back()
                     await self._rebuild()
                     self._on_ready()
                     await self._serve(failures)
@@ -125,8 +150,10 @@ class Shard:
                     self._count(failures, error)
                     if isinstance(error, sqlite3.Error):
                         self._discard_index()
-                    # Fenced means a newer owner, or a transaction that took too long: the state tells, soon.
-                    await asyncio.sleep(0.5 if isinstance(error, ProducerFenced) else 0.1)
+                    if isinstance(error, ProducerFenced):
+                        now = time.monotonic()
+                        self._back_until = now + self._fenced.back_s(now, owner=self._generation is not None)
+                    await asyncio.sleep(0.1)
         finally:
             await self.close()
 
@@ -185,6 +212,16 @@ class Shard:
         self._generation = await self._claim(self._generation or newest + 1)
         await self._seek()
         log.info("shard %d owned, generation %d, lanes %s", s.shard, self._generation, sorted(self._lanes))
+
+    async def _stand_back(self) -> None:
+        """Fenced means a newer owner, one that begins, or a transaction that took too long: the state tells, soon."""
+        if time.monotonic() < self._back_until:
+            await self._let_go()
+        while (left := self._back_until - time.monotonic()) > 0:
+            stop_if_asked()
+            if self._generation is not None:
+                await self._check_owner()
+            await asyncio.sleep(min(left, _LOOK_S))
 
     async def _check_owner(self) -> None:
         """Look before fencing: a woken zombie must not knock out the owner."""
