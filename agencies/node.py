@@ -16,7 +16,6 @@ from functools import partial
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import insert
 
-from agencies.api.officers import Officers
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
 from agencies.inbox import Inbox, read_certificates, read_chains
 from agencies.judging import Judge
@@ -110,6 +109,9 @@ class Node:
             outbox = Outbox(store, sealer, clock)
             officers = None
             if s.api is not None:
+                # Here, since a web framework is a third of what a node has to load, and most nodes of a run have none.
+                from agencies.api.officers import Officers
+
                 officers = Officers(
                     s.api, s.agency, s.keys, store, outbox, clock, self._entropy, lambda: holds[0]
                 )

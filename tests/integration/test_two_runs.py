@@ -110,7 +110,7 @@ async def play(live: Live, seed: int, clock: ManualClock, hidden: str | None) ->
     return {a: view(live, a) for a in live.agencies}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("hidden", ["record", "portion"])
 async def test_who_may_not_have_it_cannot_tell(
     cluster: Cluster, authority: Authority, fresh_prefix: str, tmp_path: Path, seed: int, hidden: str

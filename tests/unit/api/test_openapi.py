@@ -26,7 +26,7 @@ from tests.support.drafts import plain
 from tests.support.federation import NOW_MS
 
 NCA, OLTIM = AgencyId("gb-nca"), AgencyId("fr-oltim")
-EXAMPLES = 25
+EXAMPLES = 15
 
 load_all_checks()
 
