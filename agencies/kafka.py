@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -89,11 +89,15 @@ class Sender:
         while not await _started(self._connection, self._producer):
             self._producer = self._made()
 
-    async def send(self, topic: str, value: bytes) -> int:
-        """Write one message and return its offset. Raises: anything; the caller sends the same bytes again."""
+    async def send(self, topic: str, values: Sequence[bytes]) -> int:
+        """Write messages in their order, all or none, and return the first one's offset; the others follow on it.
+
+        Raises: anything; the caller sends the same bytes again.
+        """
         batch = self._producer.create_batch()
-        if batch.append(key=None, value=value, timestamp=None) is None:
-            raise ValueError(f"a message of {len(value)} bytes fits into no batch")
+        for value in values:
+            if batch.append(key=None, value=value, timestamp=None) is None:
+                raise ValueError(f"{len(values)} messages of {sum(map(len, values))} bytes fit into no batch")
         batch.close()
         sent = await asyncio.wait_for(self._producer.send_batch(batch, topic, partition=0), 5)
         return int((await asyncio.wait_for(sent, 5)).offset)

@@ -15,9 +15,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from agencies.drafting import Draft, check
 from agencies.errors import DraftRefused, Unsure
@@ -40,6 +41,8 @@ _WINDOW_BYTES = 700_000
 _QUEUE = 512
 _QUEUE_BYTES = 16_000_000
 _LOOK_S = 0.05
+_AT_ONCE = 32  # parcels that are taken from the store together
+_AT_ONCE_BYTES = 2_000_000
 _ON_THE_WAY_MS = 5000  # how long a window may take into the log
 
 
@@ -319,7 +322,11 @@ def _insert(
 
 
 class Relay:
-    """Sends the outbox's parcels, the oldest unacknowledged first, the same bytes for ever."""
+    """Sends the outbox's parcels, the oldest unacknowledged first, the same bytes for ever.
+
+    Those that wait go together in one request, in their order, and the next ones when these are in the log. What was
+    sent and not yet noted is sent again after an outage, and admission drops it.
+    """
 
     def __init__(self, store: Store, connection: Connection, topic: str, wake: asyncio.Event) -> None:
         self._store = store
@@ -335,36 +342,50 @@ class Relay:
             while True:
                 stop_if_asked()
                 self._wake.clear()
-                row = await self._store.run(_oldest_unsent)
-                if row is None:
+                unsent = await self._store.run(_oldest_unsent)
+                if not unsent:
                     await self._wake.wait()
                     continue
-                parcel, data = row
-                offset = await self._send(sender, data)
-                log.debug("a parcel of %d bytes is in the log", len(data), extra={"offset": offset})
-                await self._store.run(partial(_acknowledged, parcel=parcel, offset=offset))
+                first = await self._send(sender, [data for _, data in unsent])
+                offsets = {parcel: first + i for i, (parcel, _) in enumerate(unsent)}
+                await self._store.run(partial(_acknowledged, offsets=offsets))
         finally:
             await sender.stop()
 
-    async def _send(self, sender: Sender, data: bytes) -> int:
+    async def _send(self, sender: Sender, parcels: Sequence[bytes]) -> int:
         while True:
             stop_if_asked()
             try:
-                return await sender.send(self._topic, data)
+                offset = await sender.send(self._topic, parcels)
+                log.debug("%d parcels are in the log", len(parcels), extra={"offset": offset})
+                return offset
             except Exception as error:  # any failure means: not known to be in the log, so send it again
                 log.warning("resending a parcel (%s)", told(error))
                 await asyncio.sleep(0.1)
 
 
-def _oldest_unsent(connection: SqlConnection) -> tuple[int, bytes] | None:
-    row = connection.execute(
-        select(outbox.c.parcel, outbox.c.bytes)
+def _oldest_unsent(connection: SqlConnection) -> list[tuple[int, bytes]]:
+    """The oldest parcels that are not known to be in the log, as many as are taken at once."""
+    sizes = connection.execute(
+        select(outbox.c.parcel, func.length(outbox.c.bytes))
         .where(outbox.c.offset.is_(None))
         .order_by(outbox.c.parcel)
-        .limit(1)
-    ).first()
-    return None if row is None else (int(row.parcel), bytes(row.bytes))
+        .limit(_AT_ONCE)
+    ).all()
+    if not sizes:
+        return []
+    within = sum(total <= _AT_ONCE_BYTES for total in accumulate(int(size) for _, size in sizes))
+    last = sizes[max(0, within - 1)].parcel  # one that is larger than all goes alone
+    rows = connection.execute(
+        select(outbox.c.parcel, outbox.c.bytes)
+        .where(outbox.c.offset.is_(None), outbox.c.parcel <= last)
+        .order_by(outbox.c.parcel)
+    )
+    return [(int(row.parcel), bytes(row.bytes)) for row in rows]
 
 
-def _acknowledged(connection: SqlConnection, parcel: int, offset: int) -> None:
-    connection.execute(update(outbox).where(outbox.c.parcel == parcel).values(offset=offset))
+def _acknowledged(connection: SqlConnection, offsets: Mapping[int, int]) -> None:
+    connection.execute(
+        update(outbox).where(outbox.c.parcel == bindparam("number")).values(offset=bindparam("place")),
+        [{"number": parcel, "place": offset} for parcel, offset in offsets.items()],
+    )
