@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, ProducerFenced
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.util import calc_crc32c
 
@@ -100,7 +101,11 @@ class Producer:
     async def transact(self, records: Sequence[Record]) -> None:
         """Write all records in one transaction, or raise; after an exception the producer must be discarded."""
         await self._producer.begin_transaction()
-        futures = await self.send(records)
+        try:
+            futures = await self.send(records)
+        except IllegalOperation as error:
+            # Its sender heard that another has the id now, and ended the transaction before all was handed over.
+            raise ProducerFenced from error
         results = await asyncio.gather(*futures, return_exceptions=True)
         for result in results:  # H1: a failed batch does not stop a commit, so look at each
             if isinstance(result, BaseException):
@@ -112,18 +117,25 @@ class Producer:
         by_partition: dict[tuple[str, int], list[Record]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        futures = []
-        for (topic, partition), group in by_partition.items():
-            batch = self._producer.create_batch()
-            for record in group:
-                if batch.append(key=record.key, value=record.value or None, timestamp=None) is None:
-                    batch.close()
-                    futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-                    batch = self._producer.create_batch()
+        futures: list[asyncio.Future[object]] = []
+        try:
+            for (topic, partition), group in by_partition.items():
+                batch = self._producer.create_batch()
+                for record in group:
                     if batch.append(key=record.key, value=record.value or None, timestamp=None) is None:
-                        raise ValueError(f"a message of {len(record.value or b'')} bytes fits into no batch")
-            batch.close()
-            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                        batch.close()
+                        futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                        batch = self._producer.create_batch()
+                        if batch.append(key=record.key, value=record.value or None, timestamp=None) is None:
+                            raise ValueError(
+                                f"a message of {len(record.value or b'')} bytes fits into no batch"
+                            )
+                batch.close()
+                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        except BaseException:
+            for future in futures:  # what becomes of them is nobody's matter any more
+                future.add_done_callback(lambda f: f.cancelled() or f.exception())
+            raise
         return futures
 
     async def discard(self) -> None:
