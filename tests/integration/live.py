@@ -377,15 +377,22 @@ async def assert_exact(live: Live, published: int) -> None:
     assert [a.differences for a in await live.audit()] == [[] for _ in live.agencies]
 
 
+async def begun(live: Live, leaves: int, what: str) -> None:
+    """Wait for so many leaves in all ledgers together, beside the one that each begins with."""
+    await _leaves(live, leaves + len(live.agencies), what)
+
+
 async def more(live: Live, leaves: int, what: str) -> None:
-    """Wait for so many more leaves in all ledgers together."""
+    """Wait for so many more leaves in all ledgers together; for work that is sure to go on for longer."""
+    await _leaves(live, await _total(live) + leaves, what)
 
-    async def total() -> int:
-        return sum(len(g.leaves) for g in (await live.ledgers()).values())
 
-    wanted = await total() + leaves
-
+async def _leaves(live: Live, wanted: int, what: str) -> None:
     async def enough() -> bool:
-        return await total() >= wanted
+        return await _total(live) >= wanted
 
     await until(enough, what)
+
+
+async def _total(live: Live) -> int:
+    return sum(len(g.leaves) for g in (await live.ledgers()).values())

@@ -24,7 +24,7 @@ from schemas.ids import AgencyId, CommunityId, Digest
 from schemas.ledger import Activation, Admitted, Quarantined
 from schemas.topics import FEDERATION, arrangement_topic
 from schemas.verdicts import Refused
-from tests.integration.live import NCA, OLTIM, PDS, XA, Live, assert_exact, more, until, writing
+from tests.integration.live import NCA, OLTIM, PDS, XA, Live, assert_exact, begun, more, until, writing
 
 RECORDS = 60  # of each agency
 PACE = 2.0  # slow, so that the change falls into the middle on a slow machine, too
@@ -204,7 +204,7 @@ async def test_workers_that_start_together_do_not_fence_each_other_for_ever(live
 async def test_an_index_that_cannot_be_used_is_built_anew(live: Live) -> None:
     broker = await live.start_broker()
     await live.start_nodes([live.node(a, 6, PACE) for a in live.agencies])
-    await more(live, 10, "records are decided")
+    await begun(live, 10, "records are decided")
     broker.kill()
     await broker.wait()
     index = live.ceremony.broker / "state-broker" / "index-0.sqlite"

@@ -22,7 +22,7 @@ from schemas.ids import AgencyId
 from schemas.ledger import Activation, Admitted
 from schemas.topics import FEDERATION, deliver_topic, lanes_topic
 from schemas.transport import client_context
-from tests.integration.live import NCA, Live, assert_exact, more, until
+from tests.integration.live import NCA, Live, assert_exact, begun, until
 from tests.integration.test_isolate import entente
 
 RECORDS = 45  # of each agency
@@ -115,7 +115,7 @@ async def test_from_one_shard_to_two_and_back_while_records_flow(live: Live, run
 async def test_a_worker_does_not_serve_a_lane_whose_state_is_elsewhere(live: Live, run: Path) -> None:
     running = await live.start_broker()
     await live.start_nodes([live.node(a, 4) for a in live.agencies])
-    await more(live, 10, "records flow")
+    await begun(live, 10, "records flow")
     file = await proposed(run, 2)
     office = Secretariat.of(
         live.bootstrap, live.ceremony.tls(FEDERATION), live.admin_tls, live.prefix, live.arrangement
