@@ -6,7 +6,7 @@ from contextlib import closing
 from deploy.trimming import plan_trim, trim
 from schemas.topics import deliver_topic, submit_topic
 from schemas.verdicts import Alarm
-from tests.integration.live import NCA, PDS, Live, assert_exact, more, until
+from tests.integration.live import NCA, PDS, Live, assert_exact, begun, until
 
 RECORDS = 25
 TAIL = 5
@@ -40,7 +40,7 @@ async def test_what_is_acknowledged_is_trimmed_and_nothing_rests_on_it(live: Liv
     await host.wait()
     nodes = [live.node(a, 2 * RECORDS, 40) for a in live.agencies]
     host = await live.start_nodes(nodes, name="again")
-    await more(live, RECORDS, "records flow on")
+    await begun(live, RECORDS * (len(live.agencies) + 1), "records flow on")
     await live.settled(2 * RECORDS * len(live.agencies))
     assert [a.differences for a in await live.audit()] == [[] for _ in live.agencies]
 
