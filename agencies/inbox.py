@@ -80,6 +80,8 @@ class Inbox:
                     judged = await weaver.take_in(await reader.poll())
                     if judged:
                         await self.write(judged, offsets)
+                    else:  # what failed while nothing more comes is to be read again, too
+                        await self.written()
                 except PositionMoved:
                     raise
                 except Exception as error:  # infrastructure: nothing was stored, so read it again

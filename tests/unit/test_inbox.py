@@ -70,38 +70,36 @@ class Topic:
 
 
 class Late(Store):
-    """A store whose first write of a batch fails, but not before the next one is read."""
+    """A store whose write of one batch fails, the `fails`th, but not before it is told that it may."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, fails: int) -> None:
         super().__init__(url)
-        self.next_is_read = asyncio.Event()
+        self._before = fails - 1
+        self.may_fail = asyncio.Event()
         self.failed = 0
 
     async def run(self, work: Callable[[SqlConnection], _T], *, once: bool = False) -> _T:
-        if once and not self.failed:
-            await self.next_is_read.wait()
+        if once and self._before:
+            self._before -= 1
+        elif once and not self.failed:
+            await self.may_fail.wait()
             self.failed += 1
             raise OperationalError("INSERT", {}, Exception("connection refused"))
         return await super().run(work, once=once)
 
 
-async def test_what_is_judged_while_a_write_fails_is_not_written_but_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fails", [1, 3], ids=["with another judged after it", "with nothing after it"])
+async def test_a_batch_whose_write_fails_is_read_again_and_what_was_judged_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
     topic = Topic(chain_of(M, 2, 1, 3))
     monkeypatch.setattr("agencies.inbox.Reader", lambda _: topic)
     nowhere = Connection("nowhere:1", ssl.create_default_context())
-    store = Late(f"sqlite:///{tmp_path / 'node.db'}")
+    store = Late(f"sqlite:///{tmp_path / 'node.db'}", fails)
     async with store:
-        topic.before_next = lambda offset: store.next_is_read.set() if offset == 1 else None
+        topic.before_next = lambda offset: store.may_fail.set() if offset == min(fails, 2) else None
         signed = Signed(nowhere, "arrangement", M.arrangement.digest)
-        loop = asyncio.ensure_future(Inbox(store, nowhere, TOPIC, [0], M.judge(FR), signed).run())
-        async with asyncio.timeout(60):
-            while not loop.done() and await _position(store) < 3:
-                await asyncio.sleep(0.05)
-        loop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loop
+        await _stored(store, Inbox(store, nowhere, TOPIC, [0], M.judge(FR), signed))
         assert store.failed == 1
         numbers = await store.run(lambda c: c.scalars(select(reception_log.c.number)).all())
         assert numbers == [1, 2, 3, 4, 5, 6]
@@ -127,20 +125,24 @@ async def test_a_store_that_is_away_for_longer_is_waited_for(
 
     topic.before_next = fail
     async with store:
-        inbox = Inbox(store, nowhere, TOPIC, [0], M.judge(FR), signed)
-        loop = asyncio.ensure_future(inbox.run())
-        async with asyncio.timeout(60):
-            while not loop.done() and await _position(store) < 3:
-                await asyncio.sleep(0.05)
-        loop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loop
+        await _stored(store, Inbox(store, nowhere, TOPIC, [0], M.judge(FR), signed))
         assert failed_at == {1}
         numbers = await store.run(lambda c: c.scalars(select(reception_log.c.number)).all())
         assert numbers == [1, 2, 3, 4, 5, 6]
         assert await store.run(lambda c: c.scalar(select(chains.c.number).where(chains.c.lane == GB))) == 6
         assert await store.run(lambda c: c.scalar(select(func.count()).select_from(quarantine))) == 0
         assert await store.run(lambda c: c.scalar(select(func.count()).select_from(alarms))) == 0
+
+
+async def _stored(store: Store, inbox: Inbox) -> None:
+    """Let the inbox run until all three messages are stored."""
+    loop = asyncio.ensure_future(inbox.run())
+    async with asyncio.timeout(60):
+        while not loop.done() and await _position(store) < 3:
+            await asyncio.sleep(0.05)
+    loop.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await loop
 
 
 async def _position(store: Store) -> int:
