@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from agencies.errors import PositionMoved
 from agencies.judging import SEEN, Delivered, Judge, Judged, UnknownVersion
@@ -21,9 +21,10 @@ from agencies.kafka import Connection, Reader
 from agencies.silence import ROUNDS, Silence
 from agencies.standing import Signed
 from agencies.store import Store
+from agencies.store.alarms import keep_alarm
 from agencies.store.database import insert_new
 from agencies.store.reception import Rows, rows_of, write_all
-from agencies.store.tables import alarms, chains, positions, reception_log
+from agencies.store.tables import chains, positions, reception_log
 from agencies.weaving import Weaver
 from schemas.certificate import Head
 from schemas.ids import AgencyId
@@ -99,7 +100,7 @@ class Inbox:
             if fallen := silence.fallen(time.monotonic()):
                 detail = f"no heads of {', '.join(fallen)} for {ROUNDS} rounds"
                 log.warning("%s: %s", Alarm.SILENCE, detail)
-                await self._store.run(partial(_raise, alarm=Alarm.SILENCE, detail=detail))
+                await self._store.run(partial(keep_alarm, alarm=Alarm.SILENCE, detail=detail))
             await asyncio.sleep(1.0)
 
     async def _check_begins(self, reader: Reader, offsets: dict[int, int]) -> None:
@@ -185,12 +186,7 @@ def _move(connection: SqlConnection, topic: str, partition: int, offset: int) ->
     where = (positions.c.topic == topic) & (positions.c.partition == partition)
     connection.execute(update(positions).where(where).values(offset=offset))
     detail = f"what was acknowledged of '{topic}' up to {offset} is not in this store"
-    _raise(connection, Alarm.RESTORED_COPY, detail)
-
-
-def _raise(connection: SqlConnection, alarm: Alarm, detail: str) -> None:
-    now = time.time_ns() // 1_000_000
-    connection.execute(insert(alarms).values(alarm=alarm, detail=detail, at_ms=now))
+    keep_alarm(connection, Alarm.RESTORED_COPY, detail)
 
 
 def read_positions(connection: SqlConnection, topic: str, partitions: Sequence[int]) -> dict[int, int]:

@@ -13,9 +13,6 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import insert
-
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
 from agencies.inbox import Inbox, read_certificates, read_chains
 from agencies.judging import Judge
@@ -30,7 +27,7 @@ from agencies.silence import Silence
 from agencies.simulation.player import Player, read_script
 from agencies.standing import LaneStanding, Signed
 from agencies.store import Store
-from agencies.store.tables import alarms
+from agencies.store.alarms import keep_alarm
 from schemas.arrangement import Arrangement
 from schemas.clock import Clock, MappedClock
 from schemas.entropy import Entropy
@@ -129,7 +126,7 @@ class Node:
                     log.critical("%s: %s; it receives, but publishes nothing", s.agency, error)
                     if officers is not None:
                         officers.publisher.stopped = True
-                    await store.run(partial(_raise_alarm, detail=str(error)))
+                    await store.run(partial(keep_alarm, alarm=Alarm.RESTORED_COPY, detail=str(error)))
                     stop_if_asked()
                     return  # the task group goes on with the inbox
                 relay = Relay(store, connection, submit_topic(s.agency, place.prefix), outbox.wake)
@@ -199,11 +196,6 @@ def _entry(data: bytes) -> object:
     with contextlib.suppress(BadFrame):
         return parse_submission_entry(data)
     return None
-
-
-def _raise_alarm(connection: SqlConnection, detail: str) -> None:
-    now = time.time_ns() // 1_000_000
-    connection.execute(insert(alarms).values(alarm=Alarm.RESTORED_COPY, detail=detail, at_ms=now))
 
 
 async def _tail(connection: Connection, topic: str) -> list[bytes]:

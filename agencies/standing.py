@@ -9,18 +9,18 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from agencies.judging import Delivered
 from agencies.kafka import Connection, Reader, read_all
 from agencies.store import Store
+from agencies.store.alarms import keep_alarm
 from agencies.store.database import insert_new
 from agencies.store.tables import activations, alarms
 from schemas.arrangement import Arrangement, ArrangementError
@@ -176,8 +176,7 @@ def _alarm(connection: SqlConnection, leaf: Gap) -> bool:
     same = (alarms.c.alarm == Alarm.SEQUENCE_GAP) & (alarms.c.detail == detail)
     if connection.scalar(select(alarms.c.id).where(same)) is not None:
         return False
-    now = time.time_ns() // 1_000_000
-    connection.execute(insert(alarms).values(alarm=Alarm.SEQUENCE_GAP, detail=detail, at_ms=now))
+    keep_alarm(connection, Alarm.SEQUENCE_GAP, detail)
     return True
 
 
