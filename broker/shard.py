@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ldexp
 from pathlib import Path
 
 import msgspec
@@ -32,6 +31,7 @@ from broker.admission import SourceMessage
 from broker.backlog import Backlog, Taken
 from broker.commit import Commits, Lanes, Prepared, Signer
 from broker.errors import HungTransaction, Moved, StepFailed, Stuck, Zombie
+from broker.fenced import Fenced
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
@@ -61,8 +61,6 @@ log = logging.getLogger("entente.broker.shard")
 _PAUSE_S = 0.25
 _TRIES = 3
 _LOOK_S = 0.5  # between two looks at whether another owns the shard
-_LATELY_S = 60.0
-_BACK_MOST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +72,6 @@ class ShardSettings:
     genesis: Digest
     index_path: Path
     heads_every_s: float = 60.0
-
-
-class Fenced:
-    """How long to stand back after having been fenced: longer each time of late, and nobody as long as another."""
-
-    def __init__(self, entropy: Entropy) -> None:
-        self._entropy = entropy
-        self._times = 0
-        self._last = -_LATELY_S
-
-    def back_s(self, now_s: float, *, owner: bool) -> float:
-        """Seconds. An owner gives whoever fenced it time to begin; who begins is back sooner."""
-        self._times = self._times + 1 if now_s - self._last < _LATELY_S else 1
-        self._last = now_s
-        most = min(ldexp(1.0 if owner else 0.25, self._times), _BACK_MOST_S)
-        return most * (0.5 + int.from_bytes(self._entropy.random(2), "big") / 2**17)
 
 
 class Shard:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.shard import Fenced
+from broker.fenced import Fenced
 from schemas.entropy import SeededEntropy
 
 
