@@ -7,8 +7,8 @@ For whoever may preview for an agency. Recorded decisions are those that the cal
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Final, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
@@ -40,13 +40,12 @@ from schemas.ledger import Admitted, LeafEntry, RulingEntry, entry_bytes
 from schemas.model import Model
 
 _D = TypeVar("_D", bound=Document)
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 router = APIRouter(tags=["drafts"])
 
 _PAGE: Final = 500
 """Leaves of a ledger that are read at once."""
-
-_REFUSALS: Final = (ProblemType.FORBIDDEN, ProblemType.MEDIA_TYPE)
 
 
 class DraftRequest(Model):
@@ -62,9 +61,19 @@ class PlanRequest(DraftRequest):
     most: Annotated[int, Field(ge=1, le=200)] = MOST
 
 
-DraftBody = Annotated[
-    DraftRequest, Body(openapi_examples={"a rule": {"summary": "one file", "value": examples.DRAFT_REQUEST}})
-]
+_EXAMPLE: Final = Body(openapi_examples={"a rule": {"summary": "one file", "value": examples.DRAFT_REQUEST}})
+DraftBody = Annotated[DraftRequest, _EXAMPLE]
+PlanBody = Annotated[PlanRequest, _EXAMPLE]
+
+
+def _tool(tool: Tool, summary: str, example: object) -> Callable[[_F], _F]:
+    """The route of a tool."""
+    return router.post(
+        f"/v1/drafts/{tool}",
+        summary=summary,
+        responses=described(example, ProblemType.FORBIDDEN, ProblemType.MEDIA_TYPE),
+        dependencies=[Depends(reads_json)],
+    )
 
 
 @router.get(
@@ -88,74 +97,46 @@ def _rows(engine: Engine, originator: AgencyId, at_ms: int, kind: Kind) -> list[
     return list(matrix(engine, originator, at_ms, (kind,)))
 
 
-@router.post(
-    "/v1/drafts/lint",
-    summary="Rules and conditions that never hold, or that others make idle",
-    responses=described(examples.LINT, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
-)
+@_tool(Tool.LINT, "Rules and conditions that never hold, or that others make idle", examples.LINT)
 async def lint(context: ThisContext, request: DraftBody) -> LintDocument:
     """A draft that cannot be loaded is refused, with a fault for each error: file, line, rule, what was expected."""
     return await _work(LintDocument, context, Tool.LINT, request)
 
 
-@router.post(
-    "/v1/drafts/test",
-    summary="Test cases held against the rules, and the rules of which no case speaks",
-    responses=described(examples.CASES, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
-)
+@_tool(Tool.TEST, "Test cases held against the rules, and the rules of which no case speaks", examples.CASES)
 async def test(context: ThisContext, request: DraftBody) -> CasesDocument:
     """The cases are those of the version in force, unless the draft has its own."""
     return await _work(CasesDocument, context, Tool.TEST, request)
 
 
-@router.post(
-    "/v1/drafts/prove",
-    summary="The protection gate and the invariants, for every label and every agency there could be",
-    responses=described(examples.PROVED, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
+@_tool(
+    Tool.PROVE,
+    "The protection gate and the invariants, for every label and every agency there could be",
+    examples.PROVED,
 )
 async def prove(context: ThisContext, request: DraftBody) -> ProvedDocument:
     """Each promise is proved, or broken by a concrete record."""
     return await _work(ProvedDocument, context, Tool.PROVE, request)
 
 
-@router.post(
-    "/v1/drafts/plan",
-    summary="What exactly would change: in writing, in recorded decisions, in anything that could be decided",
-    responses=described(examples.PLAN, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
+@_tool(
+    Tool.PLAN,
+    "What exactly would change: in writing, in recorded decisions, in anything that could be decided",
+    examples.PLAN,
 )
-async def plan(
-    context: ThisContext,
-    request: Annotated[
-        PlanRequest,
-        Body(openapi_examples={"a rule": {"summary": "one file", "value": examples.DRAFT_REQUEST}}),
-    ],
-) -> PlanDocument:
+async def plan(context: ThisContext, request: PlanBody) -> PlanDocument:
     """Each class of flow that gains or loses release, with a record that shows it, or the proof that there is none."""
     recorded = _ledgers(context) if request.recorded else None
     return await _work(PlanDocument, context, Tool.PLAN, request, recorded, request.most)
 
 
-@router.post(
-    "/v1/drafts/mutate",
-    summary="Slips in the rules that no test case would notice",
-    responses=described(examples.MUTATED, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
-)
+@_tool(Tool.MUTATE, "Slips in the rules that no test case would notice", examples.MUTATED)
 async def mutate(context: ThisContext, request: DraftBody) -> MutatedDocument:
     """Each mutant that no case notices is proved equivalent, or shown by the record that is missing as a case."""
     return await _work(MutatedDocument, context, Tool.MUTATE, request)
 
 
-@router.post(
-    "/v1/drafts/replay",
-    summary="Recorded decisions under a draft",
-    responses=described(examples.RECORDED, *_REFUSALS),
-    dependencies=[Depends(reads_json)],
-)
+@_tool(Tool.REPLAY, "Recorded decisions under a draft", examples.RECORDED)
 async def replay(context: ThisContext, request: DraftBody) -> RecordedDocument:
     """Each record that the caller may see, decided again as it was sealed, at the time of its admission."""
     return await _work(RecordedDocument, context, Tool.REPLAY, request, _ledgers(context))

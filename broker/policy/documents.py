@@ -1,9 +1,9 @@
 """What the tools say, for machines: one shape each, the same from a command's `--json` and from the broker API."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue
 
 from broker.policy.drafted import drafted
 from broker.policy.fates import Apart, Fate
@@ -22,8 +22,6 @@ from schemas.verdicts import Refused, Withheld
 
 Count = Annotated[int, Field(ge=0)]
 Json = dict[str, JsonValue]
-
-_json: TypeAdapter[Json] = TypeAdapter(Json)
 
 
 class Decision(Model):
@@ -53,11 +51,7 @@ class Shown(Model):
 
     @classmethod
     def of(cls, witness: Witness, decided: Foreseen) -> "Shown":
-        return cls(**_any(witness.document()), decided=Decision.of(decided))
-
-
-def _any(document: Mapping[str, object]) -> dict[str, Any]:
-    return dict(document)
+        return cls.model_validate({**witness.document(), "decided": Decision.of(decided)})
 
 
 # -- lint --------------------------------------------------------------------------------------------------------
@@ -246,11 +240,13 @@ class RecordedFlow(Model):
             after=FateDocument.of(flow.after),
             count=counted.count,
             labels=len(counted.labels),
-            example=ExampleDocument(
-                record=record_text(leaf.record_id),
-                revision=leaf.revision,
-                leaf=leaf.number,
-                labels=_json.validate_python(drafted(flow.originator, kind, leaf.at_ms, portions)),
+            example=ExampleDocument.model_validate(
+                {
+                    "record": record_text(leaf.record_id),
+                    "revision": leaf.revision,
+                    "leaf": leaf.number,
+                    "labels": drafted(flow.originator, kind, leaf.at_ms, portions),
+                }
             ),
         )
 
