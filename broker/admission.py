@@ -14,9 +14,9 @@ from typing import Protocol
 
 import msgspec
 
+from broker.labelling import Labelling
 from broker.versions import Version
 from schemas.arrangement import Arrangement
-from schemas.audience import audience, by_recipient
 from schemas.canonical import Domains
 from schemas.capsules import capsule_digest, parse_capsule
 from schemas.commitments import Commitments
@@ -27,7 +27,6 @@ from schemas.envelope import (
     BrokerOnly,
     ControlEntry,
     Manifest,
-    PortionSlot,
     RecordEntry,
     control_leaf,
     manifest_digest,
@@ -38,9 +37,7 @@ from schemas.envelope import (
 )
 from schemas.frames import MAX_RELEASED, BadFrame, Parcel, parse_parcel
 from schemas.ids import AgencyId, Digest
-from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
 from schemas.merkle import BATCH_LEAVES, path_root
-from schemas.records import KINDS
 from schemas.seal import BadSeal, Role, VerifiedSeal
 from schemas.verdicts import Refused
 
@@ -84,20 +81,11 @@ class VerifiedEnvelope(msgspec.Struct, frozen=True, gc=False):
     routings: tuple[Digest, ...]
 
 
-class AdmittedPortion(msgspec.Struct, frozen=True, gc=False):
-    """A portion of an admitted record, its label parsed and its audience checked."""
-
-    slot: PortionSlot
-    label: Label
-    bears_persons: bool
-    audience: frozenset[AgencyId]
-
-
 class AdmittedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record that may be decided on."""
+    """A record that may be decided on: its labels are read, and its audience is what they mean."""
 
     envelope: VerifiedEnvelope
-    portions: tuple[AdmittedPortion, ...]
+    labelling: Labelling
 
 
 class Known(Protocol):
@@ -228,7 +216,7 @@ def admit(
     envelope: VerifiedEnvelope,
     window: Window,
     known: Known,
-    active: Arrangement,
+    active: Version,
     recent: Mapping[Digest, Arrangement],
     at_ms: int,
 ) -> AdmittedRecord | Refused:
@@ -236,63 +224,36 @@ def admit(
     manifest, broker_only = envelope.manifest, envelope.broker_only
     # 11: a suspended agency publishes nothing. Its number is used up, so that what follows the suspension is no gap;
     # its receipts pass: they say what it stored before, and what became of a recall
-    if active.directory.suspended(manifest.originator, at_ms):
+    if active.arrangement.directory.suspended(manifest.originator, at_ms):
         return Refused.ORIGINATOR_NOT_ACTIVE
-    # 12: kind and portion names are known
-    kind = KINDS.get(manifest.kind)
-    if kind is None:
-        return Refused.UNKNOWN_KIND
+    # 12 to 14: kind, portions and labels, under the version that it was sealed under (broker.labelling)
     slots = envelope.entry.portions
-    names = tuple([slot.name for slot in slots])
-    if len(set(names)) != len(names) or not kind.portions.keys() >= set(names):
-        return Refused.UNKNOWN_PORTION
-    # 13: label codes are of the closed lists, and sets in the one order that they have
-    try:
-        labels = [Label(parse_handling(slot.handling), parse_routing(slot.routing)) for slot in slots]
-    except UnknownCode:
-        return Refused.UNKNOWN_LABEL_CODE
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
-        return Refused.MALFORMED
-    # 14: the version it was sealed under; its labels name only what that and the active version know
-    sealed = recent.get(Digest(broker_only.arrangement))
-    if sealed is None:
-        return Refused.UNKNOWN_VERSION
-    bears = [kind.portions[name].bears_persons for name in names]
-    for label in labels:
-        if not sealed.directory.knows(label.routing):
-            return Refused.LABEL_NOT_IN_ARRANGEMENT
-        if sealed is not active and not active.directory.knows(label.routing):
-            return Refused.LABEL_NOT_IN_ARRANGEMENT
-    for label, persons in zip(labels, bears, strict=True):
-        if persons and not (label.handling.subjects and label.handling.origins):
-            return Refused.INCOMPLETE_LABEL
-    # 15: times
     created_ms = manifest.created_s * 1000
+    labelling = active.labels.read(
+        manifest.kind,
+        tuple([(slot.name, slot.handling, slot.routing) for slot in slots]),
+        manifest.originator,
+        recent.get(Digest(broker_only.arrangement)),
+        created_ms,
+    )
+    if isinstance(labelling, Refused):
+        return labelling
+    # 15: times
     if created_ms > at_ms + FUTURE_TOLERANCE_MS:
         return Refused.CREATED_IN_FUTURE
-    today = at_ms // 86_400_000
-    for label in labels:
-        if today > label.handling.retain_until:
-            return Refused.EXPIRED
+    if at_ms // 86_400_000 > labelling.retain_until:
+        return Refused.EXPIRED
     # 16: every capsule named is known, and is for the one addressed
     for a in broker_only.audience:
         if window.addressed.get(a.capsule) != a.recipient and not _kept(a, window, known):
             return Refused.UNKNOWN_CAPSULE
     # 17: the audience is exactly what releasable-to meant when the record was made, in the one order that it has
-    audiences = tuple(
-        [
-            audience(label, persons, manifest.originator, sealed.directory, created_ms)
-            for label, persons in zip(labels, bears, strict=True)
-        ]
-    )
     said = tuple([(a.recipient, a.portions) for a in broker_only.audience])
-    if broker_only.portions != names or said != by_recipient(audiences):
+    if broker_only.portions != labelling.names or said != labelling.recipients:
         return Refused.AUDIENCE_MISMATCH
     # 18: what it comes to in all deliveries fits into one transaction
-    if (
-        sum([len(slot.ciphertext) * len(to) for slot, to in zip(slots, audiences, strict=True)])
-        > MAX_RELEASED
-    ):
+    released = [len(s.ciphertext) * len(p.audience) for s, p in zip(slots, labelling.portions, strict=True)]
+    if sum(released) > MAX_RELEASED:
         return Refused.TOO_LARGE
     # 19: revisions follow one another; only an admitted record uses one up
     last = known.revision(manifest.record_id)
@@ -300,4 +261,4 @@ def admit(
         return Refused.EQUIVOCATION
     if broker_only.revision != (1 if last is None else last[0] + 1):
         return Refused.BAD_REVISION
-    return AdmittedRecord(envelope, tuple(map(AdmittedPortion, slots, labels, bears, audiences)))
+    return AdmittedRecord(envelope, labelling)

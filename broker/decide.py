@@ -1,45 +1,88 @@
-"""What becomes of one admitted record: each portion with its ruling and those it is released to.
+"""What becomes of a record: each portion with its ruling, and what is due to whom.
 
-How it is decided stands in `broker.policy.deciding`; content plays no part: it is ciphertext here.
+- How it is decided stands in `broker.policy.deciding`; content plays no part: it is ciphertext here.
+- Records that are labelled alike are decided alike while the directory and the truth of every comparison with the
+  instant stay as they are. So a decision is remembered by its labelling, and forgetting one changes nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
-from broker.admission import AdmittedPortion, AdmittedRecord
-from broker.policy.deciding import Labelled, others, rule_on
-from broker.versions import Version
-from schemas.ids import AgencyId, Digest
+import msgspec
+
+from broker.labelling import Labelling
+from broker.policy import Engine
+from broker.policy.deciding import Ruled, others, rule_on
+from broker.policy.memory import Recent
+from schemas.audience import by_recipient
+from schemas.certificate import DecidedBy
+from schemas.envelope import MAX_PORTIONS
+from schemas.ids import AgencyId, RuleId
 from schemas.rulings import Ruling
 
-
-@dataclass(frozen=True, slots=True)
-class DecidedPortion:
-    """A portion with the ruling on its label and those it is released to, sorted."""
-
-    portion: AdmittedPortion
-    ruling_digest: Digest
-    ruling_bytes: bytes
-    ruling: Ruling
-    departed: tuple[AgencyId, ...]
-    released_to: tuple[AgencyId, ...]
+_REMEMBERED = 2048
+#: The places of the bits that are set.
+_PLACES = tuple(tuple(i for i in range(MAX_PORTIONS) if bits >> i & 1) for bits in range(1 << MAX_PORTIONS))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of one admitted record. `active`: the other agencies, each of them a pair."""
+class Due(msgspec.Struct, frozen=True, gc=False):
+    """What one recipient is to get of a record: portions by their place, and the rules that permit it."""
 
-    record: AdmittedRecord
-    portions: tuple[DecidedPortion, ...]
+    recipient: AgencyId
+    portions: tuple[int, ...]
+    rules: tuple[DecidedBy, ...]
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of a record that is labelled so. `active`: the other agencies, each of them a pair."""
+
+    ruled: tuple[Ruled, ...]
+    due: tuple[Due, ...]
+    """By recipient, in order; who gets nothing is not among them."""
     active: tuple[AgencyId, ...]
 
 
-def decide(record: AdmittedRecord, version: Version, lane: AgencyId, at_ms: int) -> Decision:
-    """Decide on every portion and every active agency but the originator."""
-    active = others(version.engine.directory, lane, at_ms)
-    labelled = [Labelled(p.slot.name, p.label, p.bears_persons, p.audience) for p in record.portions]
-    ruled = rule_on(record.envelope.manifest.kind, labelled, active, version.engine, lane, at_ms)
-    portions = tuple(
-        DecidedPortion(p, r.ruling_digest, r.ruling_bytes, r.ruling, r.departed, r.released_to)
-        for p, r in zip(record.portions, ruled, strict=True)
-    )
-    return Decision(record, portions, active)
+class Told:
+    """The rules that permitted a release, with their reasons, as a certificate tells them."""
+
+    def __init__(self, reasons: Mapping[RuleId, str]) -> None:
+        self._reasons = reasons
+        self._known: dict[tuple[tuple[RuleId, ...], ...], tuple[DecidedBy, ...]] = {}
+
+    def of(self, recipient: AgencyId, rulings: Iterable[Ruling]) -> tuple[DecidedBy, ...]:
+        """Of all that a recipient gets together: each rule once, sorted."""
+        rules = tuple([ruling.verdict(recipient).rules for ruling in rulings])
+        known = self._known.get(rules)
+        if known is None:
+            each = sorted({rule for of_portion in rules for rule in of_portion})
+            known = self._known[rules] = tuple([DecidedBy(rule, self._reasons[rule]) for rule in each])
+        return known
+
+
+class Decider:
+    """Decides where one version is active. Not for use by several threads at once."""
+
+    def __init__(self, engine: Engine, reasons: Mapping[RuleId, str]) -> None:
+        self._engine = engine
+        self._told = Told(reasons)
+        self._known: Recent[tuple[Labelling, AgencyId, int], tuple[int, int, Decision]] = Recent(_REMEMBERED)
+
+    def decide(self, labelling: Labelling, lane: AgencyId, at_ms: int) -> Decision:
+        """Decide on every portion and every active agency but the originator. `at_ms`: admission."""
+        key = (labelling, lane, self._engine.directory.epoch_of(at_ms))
+        found = self._known.get(key)
+        if found is not None and found[0] <= at_ms < found[1]:
+            return found[2]
+        active = others(self._engine.directory, lane, at_ms)
+        ruled = rule_on(labelling.kind, labelling.portions, active, self._engine, lane, at_ms)
+        decision = Decision(tuple(ruled), tuple(self._due(ruled)), active)
+        since_ms = max([one.since_ms for one in ruled], default=at_ms)
+        until_ms = min([one.until_ms for one in ruled], default=at_ms)
+        self._known.put(key, (since_ms, until_ms, decision))
+        return decision
+
+    def _due(self, ruled: list[Ruled]) -> list[Due]:
+        due = []
+        for recipient, bits in by_recipient(tuple([frozenset(one.released_to) for one in ruled])):
+            places = _PLACES[bits]
+            due.append(Due(recipient, places, self._told.of(recipient, [ruled[i].ruling for i in places])))
+        return due

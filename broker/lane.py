@@ -23,7 +23,7 @@ from broker.admission import (
     verify_control,
     verify_envelope,
 )
-from broker.decide import Decision, decide
+from broker.decide import Decision
 from broker.index import Index, MemoryIndex
 from broker.release import Share, release
 from broker.versions import RECENT, Version, Versions
@@ -238,7 +238,7 @@ class _Folding:
             self.write(Gap(self._number, place.at_ms, place.offset, i, last + 1, sequence))
             self._out.alarms.append(f"sequence gap: {last + 1} to {sequence - 1} never seen")
         self._out.state = msgspec.structs.replace(self._out.state, last_sequence=sequence)
-        admitted = admit(envelope, window, self, active.arrangement, recent, place.at_ms)
+        admitted = admit(envelope, window, self, active, recent, place.at_ms)
         if isinstance(admitted, Refused):
             self._refuse(admitted, place, i, sequence=sequence, envelope=envelope)
             return
@@ -268,37 +268,36 @@ class _Folding:
     def _release(
         self, record: AdmittedRecord, window: Window, active: Version, place: "_Place", i: int
     ) -> None:
-        decision = decide(record, active, self._lane.id, place.at_ms)
         envelope = record.envelope
+        decision = active.decider.decide(record.labelling, self._lane.id, place.at_ms)
         # The first revision replaces nothing: nobody has to be asked who holds an earlier one
         is_first = envelope.broker_only.revision == 1
         before = {} if is_first else self._out.index.received(envelope.manifest.record_id)
-        self._write_decision(decision, place, i)
-        recipients = {r for p in decision.portions for r in p.released_to}
+        self._write_decision(record, decision, place, i)
         shares = release(
             decision,
+            envelope,
             window.seal_bytes,
             active.arrangement,
-            active.reasons,
             self._lane.id,
             place.at_ms,
-            {r: self._head(r) for r in recipients},
+            self._head,
             before,
         )
-        for recipient, share in shares.items():
-            self._out.shares.append((recipient, share))
+        self._out.shares += shares
+        for recipient, share in shares:
             self._out.heads[recipient] = Head(share.number, share.head)
 
-    def _write_decision(self, decision: Decision, place: "_Place", i: int) -> None:
-        envelope = decision.record.envelope
-        for decided in decision.portions:
-            if decided.ruling_digest in self._written:
+    def _write_decision(self, record: AdmittedRecord, decision: Decision, place: "_Place", i: int) -> None:
+        envelope = record.envelope
+        for ruled in decision.ruled:
+            if ruled.ruling_digest in self._written:
                 continue
-            self._written.add(decided.ruling_digest)
-            if self._out.index.ruling(decided.ruling_digest) is None:
-                entry = RulingEntry(decided.ruling_bytes)
+            self._written.add(ruled.ruling_digest)
+            if self._out.index.ruling(ruled.ruling_digest) is None:
+                entry = RulingEntry(ruled.ruling_bytes)
                 self._out.ledger.append(entry)
-                self._out.index.learn(entry, decided.ruling_digest)
+                self._out.index.learn(entry, ruled.ruling_digest)
         self.write(
             Admitted(
                 self._number,
@@ -312,20 +311,28 @@ class _Folding:
                 envelope.manifest.kind,
                 envelope.manifest.created_s,
                 tuple(
-                    LedgerPortion(
-                        d.portion.slot.name,
-                        commitment,
-                        d.portion.slot.handling,
-                        d.portion.slot.routing,
-                        tuple(sorted(d.portion.audience)),
-                        d.departed,
-                        d.ruling_digest,
-                    )
-                    for d, commitment in zip(decision.portions, envelope.commitments, strict=True)
+                    [
+                        LedgerPortion(
+                            slot.name,
+                            commitment,
+                            slot.handling,
+                            slot.routing,
+                            sealed_for,
+                            ruled.departed,
+                            ruled.ruling_digest,
+                        )
+                        for slot, commitment, sealed_for, ruled in zip(
+                            envelope.entry.portions,
+                            envelope.commitments,
+                            record.labelling.sealed_for,
+                            decision.ruled,
+                            strict=True,
+                        )
+                    ]
                 ),
                 decision.active,
             ),
-            {d.ruling_digest: d.ruling for d in decision.portions},
+            {ruled.ruling_digest: ruled.ruling for ruled in decision.ruled},
         )
 
     def _refuse(

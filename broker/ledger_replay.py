@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from broker.decide import Told
 from broker.policy.deciding import Labelled, Ruled, others, rule_on
-from broker.release import Told, certify
+from broker.release import certify
 from broker.versions import Version, Versions
 from schemas.certificate import Head, certificate_digest, chain_start
 from schemas.ids import AgencyId, Digest

@@ -16,7 +16,7 @@ from broker.release import Share
 from schemas.arrangement import Arrangement
 from schemas.certificate import Head
 from schemas.entropy import Entropy
-from schemas.envelope import ControlEntry, DeliveryEntry, HeadEntry, frame_bytes, head_leaf
+from schemas.envelope import ControlEntry, DeliveryEntry, HeadEntry, ReleasedPortion, frame_bytes, head_leaf
 from schemas.frames import FULL_PARCEL, MAX_PARTS, Parcel, pack_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
@@ -50,9 +50,12 @@ class _Draft:
     size: int = 0
 
     def add_share(self, share: Share, capsules: Mapping[Digest, bytes]) -> None:
+        capsule = self._index(self.capsules, capsules[share.capsule])
         portions = tuple(
-            msgspec.structs.replace(portion, capsule=self._index(self.capsules, capsules[digest]))
-            for portion, digest in share.portions
+            [
+                ReleasedPortion(*alike, wrap, capsule)
+                for alike, wrap in zip(share.portions, share.wraps, strict=True)
+            ]
         )
         seal = self._index(self.seals, share.seal)
         self._entry(frame_bytes(DeliveryEntry(share.manifest, share.path, seal, portions, share.certificate)))
@@ -118,8 +121,9 @@ def _bound(part: Share | Forward) -> int:
     """More bytes than the part can add, its seal and capsules included."""
     if isinstance(part, Forward):
         return len(part.entry.body) + len(part.seal) + 1000
-    content = sum(len(p.ciphertext) + len(p.handling) + len(p.wrap) + 2500 for p, _ in part.portions)
-    return content + len(part.certificate) + len(part.manifest) + len(part.seal) + 1000
+    content = sum([len(ciphertext) + len(handling) for _, _, handling, _, _, ciphertext in part.portions])
+    content += sum(map(len, part.wraps)) + 500 * len(part.portions)
+    return content + len(part.certificate) + len(part.manifest) + len(part.seal) + 3500
 
 
 def _sealed(

@@ -6,6 +6,8 @@ Built from the signed bytes alone, so that any two brokers, and any auditor, com
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from broker.decide import Decider
+from broker.labelling import LabelReader
 from broker.policy import Engine, PolicyError, load_policy
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.history import History
@@ -18,13 +20,15 @@ RECENT = 4
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A verified arrangement with its rule engine and the verifier of its members' seals."""
+    """A verified arrangement with its rule engine, and with what admits and decides where it is active."""
 
     arrangement: Arrangement
     engine: Engine
     reasons: Mapping[RuleId, str]
     legal_bases: Mapping[RuleId, str]
     windows: SealVerifier
+    labels: LabelReader
+    decider: Decider
 
 
 Versions = Mapping[Digest, Version]
@@ -37,7 +41,15 @@ def make_version(arrangement: Arrangement) -> Version:
     engine = Engine(arrangement.domains, policy, body.directory, arrangement.digest)
     reasons = {rule.id: rule.reason for rule in policy.rules.values()}
     legal_bases = {rule.id: rule.legal_basis for rule in policy.rules.values()}
-    return Version(arrangement, engine, reasons, legal_bases, arrangement.window_verifier())
+    return Version(
+        arrangement,
+        engine,
+        reasons,
+        legal_bases,
+        arrangement.window_verifier(),
+        LabelReader(arrangement),
+        Decider(engine, reasons),
+    )
 
 
 class ReadyHistory(History):

@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from broker.policy.ruling import Engine
 from schemas.audience import addressed
@@ -17,8 +18,7 @@ from schemas.labels import Label
 from schemas.rulings import Ruling
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(msgspec.Struct, frozen=True, gc=False):
     """All that a decision reads of a portion. `audience`: who it was sealed for."""
 
     name: str
@@ -27,15 +27,20 @@ class Labelled:
     audience: frozenset[AgencyId]
 
 
-@dataclass(frozen=True, slots=True)
-class Ruled:
-    """What becomes of a portion: its ruling, who was addressed and is no longer, and who it is released to, sorted."""
+class Ruled(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of a portion: its ruling, who was addressed and is no longer, and who it is released to, sorted.
+
+    From `since_ms` until before `until_ms` no rule's comparison with the instant turns: within that span, and in one
+    epoch of the directory, the same labels are ruled on alike.
+    """
 
     ruling_digest: Digest
     ruling_bytes: bytes
     ruling: Ruling
     departed: tuple[AgencyId, ...]
     released_to: tuple[AgencyId, ...]
+    since_ms: int
+    until_ms: int
 
 
 def others(directory: Directory, originator: AgencyId, at_ms: int) -> tuple[AgencyId, ...]:
@@ -55,7 +60,7 @@ def rule_on(
     whole = surroundings((p.bears_persons, p.label.handling) for p in portions)
     ruled = []
     for portion in portions:
-        digest, data, ruling = engine.rule(
+        since_ms, until_ms, (digest, data, ruling) = engine.lasting(
             originator=originator,
             kind=kind,
             portion=portion.name,
@@ -65,5 +70,6 @@ def rule_on(
         )
         still = portion.audience & addressed(portion.label, originator, engine.directory, at_ms)
         released = tuple(sorted((ruling.permitted & still).intersection(active)))
-        ruled.append(Ruled(digest, data, ruling, tuple(sorted(portion.audience - still)), released))
+        departed = tuple(sorted(portion.audience - still))
+        ruled.append(Ruled(digest, data, ruling, departed, released, since_ms, until_ms))
     return ruled

@@ -24,7 +24,6 @@ from broker.policy.recorded import Recorded, outcomes
 from broker.policy.ruling import Engine
 from schemas.audience import addressed, audience
 from schemas.codes import Kind
-from schemas.gate import surroundings
 from schemas.ids import AgencyId, RuleId
 from schemas.records import KINDS, bears_persons
 from schemas.verdicts import Refused, Verdict, Withheld
@@ -126,17 +125,8 @@ class Under:
         fates = tuple(
             self._fates(record, portion, one, active) for portion, one in zip(labelled, ruled, strict=True)
         )
-        whole = surroundings((p.bears_persons, p.label.handling) for p in labelled)
-        for portion in portions:
-            begin, end = self.engine.steady(
-                originator=record.lane,
-                kind=leaf.kind,
-                portion=portion.name,
-                label=portion.label,
-                record=whole,
-                at_ms=leaf.at_ms,
-            )
-            since_ms, until_ms = max(since_ms, begin), min(until_ms, end)
+        since_ms = max([since_ms, *[one.since_ms for one in ruled]])
+        until_ms = min([until_ms, *[one.until_ms for one in ruled]])
         return Decided(fates, None, since_ms, until_ms)
 
     def _refusal(self, record: Recorded) -> Refused | None:

@@ -53,6 +53,8 @@ class Stats:
 
 
 Answered = tuple[Digest, bytes, Ruling]
+#: An answer between the instants in which it stays.
+Lasting = tuple[int, int, Answered]
 _Asked = tuple[str, str, str, Handling, Routing, Surroundings, int]
 
 
@@ -89,7 +91,7 @@ class Engine:
         self._declared = frozenset(policy.schema.attributes["principal"])
         self._portion_read = tuple(sorted(policy.reads.resource))
         self._moments = sorted(policy.reads.moments, key=lambda m: (m.order, m.attribute or "", m.literal_ms))
-        self._by_label: Recent[_Asked, tuple[int, int, Answered]] = Recent(remembered)
+        self._by_label: Recent[_Asked, Lasting] = Recent(remembered)
         self._by_key: Recent[Hashable, Answered] = Recent(remembered)
         self._asker = Asker(policy, _VERDICTS // 4)
         self._rosters: Recent[int, Roster] = Recent(EPOCHS)
@@ -114,13 +116,31 @@ class Engine:
         not raised.
         Raises: `ValueError` for an admission time outside years 1 to 9999.
         """
+        return self.lasting(
+            originator=originator, kind=kind, portion=portion, label=label, record=record, at_ms=at_ms
+        )[2]
+
+    def lasting(
+        self,
+        *,
+        originator: AgencyId,
+        kind: Kind | str,
+        portion: PortionName | str,
+        label: Label,
+        record: Surroundings,
+        at_ms: int,
+    ) -> Lasting:
+        """What `rule` answers, and the half-open span of milliseconds in which no rule's comparison with `at_ms` turns.
+
+        Within it, as long as the directory's epoch is the same, the answer is the same. Raises: as `rule`.
+        """
         # The parsed values are the key, never their bytes: one value has many encodings on the wire.
         epoch = self.directory.epoch_of(at_ms)
         asked = (originator, kind, portion, label.handling, label.routing, record, epoch)
         recent = self._by_label.get(asked)
         if recent is not None and recent[0] <= at_ms < recent[1]:
             self.stats.hits += 1
-            return recent[2]
+            return recent
         question = self._question(originator, kind, portion, label, record, at_ms)
         key = self._key(question)
         answered = self._by_key.get(key)
@@ -130,26 +150,9 @@ class Engine:
             self._by_key.put(key, answered)
         else:
             self.stats.hits += 1
-        self._by_label.put(asked, (*self._life(question.portion, at_ms), answered))
-        return answered
-
-    def steady(
-        self,
-        *,
-        originator: AgencyId,
-        kind: Kind | str,
-        portion: PortionName | str,
-        label: Label,
-        record: Surroundings,
-        at_ms: int,
-    ) -> tuple[int, int]:
-        """The half-open span of milliseconds around the instant in which no rule's comparison with it turns.
-
-        Within it, as long as the directory's epoch is the same, `rule` answers the same.
-        Raises: `ValueError` as `rule` does.
-        """
-        question = self._question(originator, kind, portion, label, record, at_ms)
-        return self._life(question.portion, at_ms)
+        lasting = (*self._life(question.portion, at_ms), answered)
+        self._by_label.put(asked, lasting)
+        return lasting
 
     def verdict(
         self,

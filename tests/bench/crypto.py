@@ -163,7 +163,7 @@ class Way:
             assert isinstance(entry, RecordEntry)
             envelope = verify_envelope(entry, window, ORIGINATOR, arrangement.domains)
             assert isinstance(envelope, VerifiedEnvelope)
-            one = admit(envelope, window, self.known, arrangement, recent, at_ms)
+            one = admit(envelope, window, self.known, version, recent, at_ms)
             assert isinstance(one, AdmittedRecord)
             admitted.append(one)
         return admitted
