@@ -7,9 +7,9 @@
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broker.errors import BrokerError
 from schemas.ids import AgencyId, Digest
@@ -60,15 +60,33 @@ def outcomes(portion: LedgerPortion, ruling: Ruling) -> Iterator[tuple[Verdict, 
         yield verdict, outcome(verdict, verdict.recipient in still)
 
 
-def released_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> dict[AgencyId, list[str]]:
-    """Names of the portions released to each recipient, as the leaf and its rulings prove it."""
-    released: dict[AgencyId, list[str]] = {}
+class Revision(NamedTuple):
+    """An admitted revision of a record, and who received any portion of it."""
+
+    number: int
+    manifest: Digest
+    receivers: Sequence[AgencyId]
+
+
+def _released(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> Iterator[frozenset[AgencyId]]:
+    """For each portion those to whom it was released, as the leaf and its rulings prove it."""
     for portion in leaf.portions:
         permitted = rulings[Digest(portion.ruling)].permitted
-        still = permitted.intersection(portion.audience, leaf.active).difference(portion.departed)
-        for recipient in sorted(still):
+        yield permitted.intersection(portion.audience, leaf.active).difference(portion.departed)
+
+
+def released_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> dict[AgencyId, list[str]]:
+    """Names of the portions released to each recipient."""
+    released: dict[AgencyId, list[str]] = {}
+    for portion, recipients in zip(leaf.portions, _released(leaf, rulings), strict=True):
+        for recipient in sorted(recipients):
             released.setdefault(recipient, []).append(portion.name)
     return released
+
+
+def _holders(revisions: Iterable[Revision]) -> dict[AgencyId, Digest]:
+    """What each receiver of a record holds: of its revisions, the last that it received."""
+    return {receiver: one.manifest for one in revisions for receiver in one.receivers}
 
 
 class MemoryIndex:
@@ -77,8 +95,8 @@ class MemoryIndex:
     def __init__(self, below: Index | None = None) -> None:
         self._below = below
         self.sequences: dict[int, Digest] = {}
-        self.revisions: dict[bytes, tuple[int, Digest]] = {}
-        self.receivers: dict[bytes, dict[AgencyId, Digest]] = {}
+        self.records: dict[bytes, list[Revision]] = {}
+        """Their revisions, the oldest first."""
         self.rulings: dict[Digest, bytes] = {}
 
     def sequence(self, number: int) -> Digest | None:
@@ -86,12 +104,14 @@ class MemoryIndex:
         return self._below.sequence(number) if found is None and self._below else found
 
     def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
-        found = self.revisions.get(record_id)
-        return self._below.revision(record_id) if found is None and self._below else found
+        found = self.records.get(record_id)
+        if found is None:
+            return self._below.revision(record_id) if self._below else None
+        return found[-1].number, found[-1].manifest
 
     def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
         below = self._below.received(record_id) if self._below else {}
-        return {**below, **self.receivers.get(record_id, {})}
+        return {**below, **_holders(self.records.get(record_id, ()))}
 
     def ruling(self, digest: Digest) -> bytes | None:
         found = self.rulings.get(digest)
@@ -119,9 +139,8 @@ class MemoryIndex:
         if isinstance(leaf, Admitted):
             manifest = Digest(leaf.manifest)
             self.sequences[leaf.sequence] = manifest
-            self.revisions[leaf.record_id] = (leaf.revision, manifest)
-            holders = self.receivers.setdefault(leaf.record_id, {})
-            holders.update(dict.fromkeys(released_of(leaf, rulings), manifest))
+            revision = Revision(leaf.revision, manifest, sorted(set().union(*_released(leaf, rulings))))
+            self.records.setdefault(leaf.record_id, []).append(revision)
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
             self.sequences[leaf.sequence] = Digest(leaf.manifest)
 
@@ -132,24 +151,23 @@ class MemoryIndex:
     def absorb(self, changes: "MemoryIndex") -> None:
         """Take in what a committed fold learnt on top of this index."""
         self.sequences.update(changes.sequences)
-        self.revisions.update(changes.revisions)
         self.rulings.update(changes.rulings)
-        for record_id, holders in changes.receivers.items():
-            self.receivers.setdefault(record_id, {}).update(holders)
+        for record_id, revisions in changes.records.items():
+            self.records.setdefault(record_id, []).extend(revisions)
 
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, leaves INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sequences (lane TEXT, number INTEGER, manifest BLOB NOT NULL,
     PRIMARY KEY (lane, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revisions (lane TEXT, record_id BLOB, revision INTEGER NOT NULL, manifest BLOB NOT NULL,
-    PRIMARY KEY (lane, record_id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS receivers (lane TEXT, record_id BLOB, recipient TEXT, manifest BLOB NOT NULL,
-    PRIMARY KEY (lane, record_id, recipient)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (lane TEXT, record_id BLOB, revision INTEGER, manifest BLOB NOT NULL,
+    receivers TEXT NOT NULL, PRIMARY KEY (lane, record_id, revision)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rulings (lane TEXT, digest BLOB, ruling BLOB NOT NULL,
     PRIMARY KEY (lane, digest)) WITHOUT ROWID;
 """
-_TABLES = ("lanes", "sequences", "revisions", "receivers", "rulings")
+_TABLES = ("lanes", "sequences", "records", "rulings")
+#: Of these tables; a file that has others is thrown away.
+_VERSION = 1
 
 
 class SqliteIndex:
@@ -163,10 +181,18 @@ class SqliteIndex:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
-        self._db.executescript(_SCHEMA)
+        if (
+            self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            and self._version() != _VERSION
+        ):
+            raise sqlite3.DatabaseError(f"an index of version {self._version()}, not {_VERSION}")
+        self._db.executescript(f"{_SCHEMA}PRAGMA user_version={_VERSION};")
 
     def close(self) -> None:
         self._db.close()
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     @staticmethod
     def discard(path: Path) -> None:
@@ -203,12 +229,12 @@ class SqliteIndex:
                     [(lane, n, d) for n, d in delta.sequences.items()],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO revisions VALUES (?,?,?,?)",
-                    [(lane, r, n, d) for r, (n, d) in delta.revisions.items()],
-                )
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO receivers VALUES (?,?,?,?)",
-                    [(lane, r, a, d) for r, holders in delta.receivers.items() for a, d in holders.items()],
+                    "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
+                    [
+                        (lane, record_id, one.number, one.manifest, " ".join(one.receivers))
+                        for record_id, revisions in delta.records.items()
+                        for one in revisions
+                    ],
                 )
                 self._db.executemany(
                     "INSERT OR REPLACE INTO rulings VALUES (?,?,?)",
@@ -236,17 +262,22 @@ class LaneIndex:
 
     def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
         row = self._db.execute(
-            "SELECT revision, manifest FROM revisions WHERE lane = ? AND record_id = ?",
+            "SELECT revision, manifest FROM records WHERE lane = ? AND record_id = ?"
+            " ORDER BY revision DESC LIMIT 1",
             (self._lane, record_id),
         ).fetchone()
         return None if row is None else (int(row[0]), Digest(row[1]))
 
     def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
         rows = self._db.execute(
-            "SELECT recipient, manifest FROM receivers WHERE lane = ? AND record_id = ?",
+            "SELECT revision, manifest, receivers FROM records WHERE lane = ? AND record_id = ?"
+            " ORDER BY revision",
             (self._lane, record_id),
         )
-        return {AgencyId(recipient): Digest(manifest) for recipient, manifest in rows}
+        return _holders(
+            Revision(number, Digest(manifest), list(map(AgencyId, receivers.split())))
+            for number, manifest, receivers in rows
+        )
 
     def ruling(self, digest: Digest) -> bytes | None:
         row = self._db.execute(
