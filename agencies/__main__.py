@@ -19,6 +19,7 @@ from schemas.entropy import SystemEntropy
 from schemas.environment import OverFile
 from schemas.ids import Digest
 from schemas.logs import set_up_logging
+from schemas.memory import keep_freed
 from schemas.model import BadSettings, parse_settings
 from schemas.stopping import when_asked_to_end
 
@@ -49,6 +50,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m agencies SETTINGS.json", file=sys.stderr)
         return 2
+    keep_freed()
     when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(HostSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])

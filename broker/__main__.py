@@ -24,6 +24,7 @@ from schemas.environment import OverFile
 from schemas.ids import Digest
 from schemas.keys import SigningPair
 from schemas.logs import set_up_logging
+from schemas.memory import keep_freed
 from schemas.model import BadSettings, parse_settings
 from schemas.stopping import when_asked_to_end
 from schemas.transport import client_context, renewed
@@ -73,6 +74,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m broker SETTINGS.json", file=sys.stderr)
         return 2
+    keep_freed()
     when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])
