@@ -10,6 +10,7 @@
   nonces have, too (NIST SP 800-38D 8.3).
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -21,6 +22,11 @@ _SALT: Final = u32(SALT_BYTES)
 _DIGEST: Final = u32(DIGEST_BYTES)
 _NONCE_BYTES: Final = 12
 _NUMBERS: Final = tuple(framed(u64(number)) for number in range(SLOTS))
+
+
+@lru_cache(64)
+def _name(name: str) -> bytes:
+    return framed(name.encode())
 
 
 class Commitments:
@@ -42,7 +48,7 @@ class Commitments:
         fields = (
             self._portion,
             salt,
-            framed(name.encode()),
+            _name(name),
             framed(handling),
             _DIGEST,
             routing,
@@ -64,7 +70,7 @@ class Commitments:
 
     def portion_ad(self, name: str, handling: bytes) -> bytes:
         """Associated data of a portion's encryption."""
-        return self._portion_ad + framed(name.encode()) + framed(handling)
+        return self._portion_ad + _name(name) + framed(handling)
 
 
 class WrapBinding(NamedTuple):

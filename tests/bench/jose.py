@@ -7,6 +7,7 @@
 """
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from joserfc import jwe, jws
 from joserfc.jwk import OKPKey
 
 from schemas.ids import AgencyId
+from schemas.labels import Handling, parse_handling
 
 _ALG, _ENC, _SIGN = "ECDH-ES+A256KW", "A256GCM", "Ed25519"
 _jwe_registry = jwe.JWERegistry(algorithms=[_ALG, _ENC])
@@ -45,6 +47,15 @@ class Jose:
     def verify(self, record: str) -> bytes:
         """What a broker could do without any key that opens. Raises: for a false signature."""
         return jws.deserialize_compact(record, self._verifying, registry=_jws_registry).payload
+
+    def read(self, record: str) -> list[tuple[str, Handling, list[str]]]:
+        """Verify, and read what a broker decides on: each portion's name, handling label and recipients."""
+        found = []
+        for one in json.loads(self.verify(record))["portions"]:
+            protected = json.loads(urlsafe_b64decode(one["protected"] + "=="))
+            label = parse_handling(bytes.fromhex(protected["cty"]))
+            found.append((protected["typ"], label, [r["header"]["kid"] for r in one["recipients"]]))
+        return found
 
     def open(self, record: str, recipient: AgencyId) -> list[bytes]:
         """Verify, and decrypt every portion for one recipient."""

@@ -11,9 +11,9 @@ from string import Template
 from typing import Any, Final
 
 from tests.bench.charts import bars, lines, said
+from tests.bench.crypto import STAGES
 
 _TEMPLATE: Final = Path(__file__).parent / "page.html"
-_STAGES: Final = ("closing", "admission", "opening")
 _WAYS: Final = {
     "step": "the broker's step",
     "same": "its messages, bare",
@@ -56,7 +56,7 @@ def _warnings(found: Found) -> Iterator[str]:
 def _tiles(found: Found) -> Iterator[tuple[str, str, float | None, bool | None]]:
     """Name, value, goal, and whether it was met."""
     for one in found.get("crypto", ()):
-        for stage in _STAGES:
+        for stage in STAGES:
             if "goal" in one[stage]:
                 ratio = f"{one[stage]['ratio_of_min']:.1f}x"
                 yield f"{stage}, against JOSE", ratio, one[stage]["goal"], one[stage]["met"]
@@ -86,7 +86,7 @@ def _crypto(found: Sequence[Found]) -> str:
     counts = [one["recipients"] for one in found]
     charts, rows = [], []
     if len(found) > 1:
-        for stage in _STAGES:
+        for stage in STAGES:
             series = {
                 name: [(one["recipients"], one[stage][who]["min_us"]) for one in found]
                 for name, who in (("Entente", "ours"), ("JOSE", "joserfc"))
@@ -102,7 +102,7 @@ def _crypto(found: Sequence[Found]) -> str:
         }
         charts.append(lines("Size", series, "recipients", "bytes a record", counts))
     for one in found:
-        for stage in _STAGES:
+        for stage in STAGES:
             s = one[stage]
             rows.append(
                 [
@@ -124,7 +124,8 @@ def _crypto(found: Sequence[Found]) -> str:
     ]
     return (
         "<p>One record of three portions of 1 KiB: closed and signed, admitted without rules, opened by one recipient; "
-        "against JWE + JWS by joserfc, keys parsed once. Admission checks there is one signature.</p>"
+        "against JWE + JWS by joserfc, keys parsed once. Admission checks there is one signature; a "
+        "broker that decides reads labels and recipients as well.</p>"
         + _charts(charts)
         + _table("Microseconds a record", ["recipients", "Entente", "joserfc", "ratio", "goal"], rows)
         + _table(

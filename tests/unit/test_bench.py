@@ -6,6 +6,7 @@ import pytest
 
 from broker.policy import load_policy
 from tests.bench.charts import lines
+from tests.bench.crypto import READ
 from tests.bench.federations import directory, rules, schema
 from tests.bench.page import page
 from tests.bench.running import quantiles
@@ -25,6 +26,7 @@ def crypto(recipients: int) -> dict[str, Any]:
         "seal_a_window": US,
         "closing": {**STAGE, "goal": 30.0, "met": False},
         "admission": STAGE,
+        READ: STAGE,
         "opening": {**STAGE, "goal": 1.0, "met": True},
     }
 
