@@ -58,6 +58,8 @@ _FRAMING = 5
 
 #: KEKs remembered. A pair needs one a day; records dated far apart, and two thousand recipients, need more.
 _KEKS = 4096
+#: Audiences remembered, each with its KEKs.
+_AUDIENCES = 512
 
 
 class Closed(NamedTuple):
@@ -132,6 +134,14 @@ class _Kek:
     """Bytes of its capsule in a parcel."""
 
 
+class _Pair(NamedTuple):
+    """A recipient, the portions that it may have (bit i stands for the i-th), and its KEK."""
+
+    recipient: AgencyId
+    portions: int
+    kek: _Kek
+
+
 class Sealer:
     """Closes records and seals windows for one agency under one version of the arrangement."""
 
@@ -144,6 +154,8 @@ class Sealer:
         self._pair = pair
         self._entropy = entropy
         self._keks: OrderedDict[tuple[AgencyId, int], _Kek] = OrderedDict()
+        self._pairs: dict[tuple[tuple[frozenset[AgencyId], ...], int], tuple[_Pair, ...]] = {}
+        """Answers of `_paired`; forgotten whenever a KEK is."""
         self._unsent: dict[Digest, bytes] = {}
 
     @property
@@ -167,6 +179,7 @@ class Sealer:
         """
         before, self._arrangement = self._arrangement, arrangement
         self._pair = pair or self._pair
+        self._pairs.clear()
         keys = arrangement.body.keys
         for recipient, epoch in list(self._keks):
             if keys[recipient].opening != before.body.keys[recipient].opening:
@@ -175,10 +188,13 @@ class Sealer:
     def forget_keys(self) -> None:
         """Make new KEKs from now on: after a window with capsules in it could not be kept."""
         self._keks.clear()
+        self._pairs.clear()
         self._unsent.clear()
 
     def forget_oldest_keys(self) -> None:
-        """Keep the KEKs used last. Only between windows: a closed record needs its capsules until it is sealed."""
+        """Keep the KEKs looked up last. Only between windows: a closed record needs its capsules until it is sealed."""
+        if len(self._keks) > _KEKS or len(self._pairs) > _AUDIENCES:
+            self._pairs.clear()
         while len(self._keks) > _KEKS:
             self._keks.popitem(last=False)
         if len(self._unsent) > len(self._keks):  # what was never sent, and will not be
@@ -238,8 +254,7 @@ class Sealer:
         officers = any(p.label.routing.officers for p in draft.portions)
         plain: dict[int, tuple[Sequence[bytes], ...]] = {}
         addressees = []
-        for recipient, portions in by_recipient(audiences):
-            kek = self._kek(recipient, draft.created_s)
+        for recipient, portions, kek in self._paired(audiences, draft.created_s // EPOCH_S):
             inputs = plain.get(portions)
             if inputs is None or officers:  # without named officers, all who may have the same get the same
                 given = [i for i in range(len(closed)) if portions >> i & 1]
@@ -286,9 +301,16 @@ class Sealer:
             draft.created_s * 1000,
         )
 
-    def _kek(self, recipient: AgencyId, created_s: int) -> _Kek:
-        """The KEK for a recipient in the epoch of the record's creation; its capsule at first use."""
-        epoch = created_s // EPOCH_S
+    def _paired(self, audiences: tuple[frozenset[AgencyId], ...], epoch: int) -> tuple[_Pair, ...]:
+        """Who may have which portions, with the KEK of the pair: remembered, since few audiences are met often."""
+        found = self._pairs.get((audiences, epoch))
+        if found is None:
+            found = tuple([_Pair(r, bits, self._kek(r, epoch)) for r, bits in by_recipient(audiences)])
+            self._pairs[audiences, epoch] = found
+        return found
+
+    def _kek(self, recipient: AgencyId, epoch: int) -> _Kek:
+        """The KEK for a recipient in the epoch of a record's creation; its capsule at first use."""
         found = self._keks.get((recipient, epoch))
         if found is None:
             domains = self._domains
