@@ -4,6 +4,7 @@
 - While a transaction is in flight, the next step is prepared on top of it: a fold is pure, and reads lanes as they will
   be (`ahead`). If the transaction fails, both are thrown away and folded again from what is committed, to the same.
 - One transaction is in flight at most, and what `land` raises leaves the lanes as they were.
+- Another `signer` may follow between two steps: seals are no part of a fold.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """With what chain heads are signed: the arrangement's suite and domains, the broker's keys."""
+    """With what chain heads are signed: the arrangement's suite and domains, the broker's pair."""
 
     arrangement: Arrangement
     pair: SigningPair
@@ -61,7 +62,7 @@ class Commits:
         self._producer = producer
         self._index = index
         self._lanes = lanes
-        self._signer = signer
+        self.signer = signer
         self._flight: tuple[Prepared, asyncio.Task[None]] | None = None
 
     @property
@@ -81,9 +82,9 @@ class Commits:
             folds = work(lanes)
             outputs = build_step(
                 [(f, ChainMap(f.capsules, lanes[f.lane].capsules)) for f in folds],
-                self._signer.arrangement,
-                self._signer.pair,
-                self._signer.entropy,
+                self.signer.arrangement,
+                self.signer.pair,
+                self.signer.entropy,
             )
         except (MemoryError, OSError, sqlite3.Error):
             raise

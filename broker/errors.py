@@ -29,5 +29,12 @@ class Moved(BrokerError):
     """A lane's shard is another one now, and its state is not there yet: stop until `entente reshard` has run."""
 
 
+class NoKey(BrokerError):
+    """The private half of a key that a version names for the broker is not in its folder: stop until it is.
+
+    What was signed by the key before is committed or will be folded again; nothing is lost by waiting.
+    """
+
+
 class Stuck(BrokerError):
     """The same message failed three times in the same way: stop loudly, skip nothing."""

@@ -14,7 +14,7 @@ class BrokerSettings(Settings):
     bootstrap: Annotated[str, Field(pattern=r"^[^,:]+:\d+(,[^,:]+:\d+)*$")]
     """Kafka's servers, `host:port`, comma between them."""
     keys: Path
-    """Folder with `ca.pem`, `tls.pem` and `signing.key`: the broker's own, and nothing else."""
+    """Folder with `ca.pem`, `tls.pem`, `signing.key` and those that follow it: the broker's own, and nothing else."""
     state: Path
     """Folder for the record index, a cache that is made anew from the ledgers when it is lost."""
     genesis: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -7,6 +7,7 @@ The recipe of kafka-notes 3 and 9, in its order:
 - what was newly signed (a version, a clock) takes effect in each lane at its log end as read after the producer
   started, which no earlier attempt can have passed: what lies before is decided under the old one;
 - the next step is folded while the last one is committed (`broker.commit`);
+- the pair that signs is the one that the newest version names, from when it is read (`broker.keystore`);
 - at a fixed cadence, between steps, a round (`broker.rounds`): of what is committed, in a transaction of its own;
 - who was fenced stands back, the longer the more often, and looks whether another has the shard now: several that start
   together would else fence each other for ever;
@@ -30,10 +31,11 @@ from aiokafka.errors import ProducerFenced
 from broker.admission import SourceMessage
 from broker.backlog import Backlog, Taken
 from broker.commit import Commits, Lanes, Prepared, Signer
-from broker.errors import HungTransaction, Moved, StepFailed, Stuck, Zombie
+from broker.errors import HungTransaction, Moved, NoKey, StepFailed, Stuck, Zombie
 from broker.fenced import Fenced
 from broker.index import SqliteIndex
 from broker.kafka import Connection, Producer, Reader, Record, read_all, up
+from broker.keystore import Keystore
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.recovery import catch_up, guard, read_state
 from broker.rounds import Cadence, Rounds
@@ -44,7 +46,6 @@ from schemas.entropy import Entropy
 from schemas.frames import BadFrame
 from schemas.history import Standing
 from schemas.ids import AgencyId, Digest
-from schemas.keys import SigningPair
 from schemas.logs import about, told
 from schemas.stopping import stop_if_asked
 from schemas.topics import (
@@ -75,13 +76,16 @@ class ShardSettings:
 
 
 class Shard:
-    """One shard, served until cancelled. `run` ends only by an exception: `Zombie`, `HungTransaction`, `Stuck`."""
+    """One shard, served until cancelled. `run` ends only by an exception.
+
+    `Zombie`, `HungTransaction`, `Stuck`, `Moved`, `NoKey`; `ArrangementError` if what was signed is not to be believed.
+    """
 
     def __init__(
         self,
         settings: ShardSettings,
         connection: Connection,
-        pair: SigningPair,
+        keystore: Keystore,
         entropy: Entropy,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
@@ -89,7 +93,7 @@ class Shard:
         self._connection = connection
         self._near = connection
         """By the cluster node that answered first when the clients were last made."""
-        self._pair = pair
+        self._keystore = keystore
         self._entropy = entropy
         self._on_ready = on_ready
         self._generation: int | None = None
@@ -106,6 +110,7 @@ class Shard:
         self._lanes: dict[AgencyId, Lane] = {}
         self._backlog = Backlog()
         self._cadence = Cadence(settings.heads_every_s, time.monotonic())
+        self._signer: Signer | None = None
         self._rounds: Rounds | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -124,7 +129,7 @@ class Shard:
                     await self._rebuild()
                     self._on_ready()
                     await self._serve(failures)
-                except (Zombie, HungTransaction, Stuck, Moved, ArrangementError):
+                except (Zombie, HungTransaction, Stuck, Moved, NoKey, ArrangementError):
                     raise
                 except Exception as error:
                     # Cancellation passes by; all else is broken infrastructure until it fails three times alike.
@@ -178,7 +183,6 @@ class Shard:
         await self._let_go()
         self._near = await up(self._connection)
         await self._load_versions()  # first: who has the wrong key or genesis must not fence the owner
-        self._rounds = self._rounds or Rounds(self._genesis, self._pair, self._entropy)
         if self._generation is not None:
             await self._check_owner()
         self._producer = Producer(self._near, transactional_id(s.shard, s.prefix))
@@ -213,20 +217,38 @@ class Shard:
             raise Zombie(f"shard {self._settings.shard} is owned by generation {newest}")
 
     async def _load_versions(self) -> None:
-        """All that was signed since the pinned genesis. Raises: `ArrangementError`."""
+        """All that was signed since the pinned genesis. Raises: `ArrangementError`, `NoKey`."""
         topic = arrangement_topic(self._settings.prefix)
         async for message, _ in read_all(self._near, topic, start=self._heard):
             self._hear(message)
         if not self._history.standings:
             raise ArrangementError("the arrangement topic holds no version")
-        if self._genesis.body.broker.public() != self._pair.public:
-            raise ArrangementError("the arrangement's key for the broker is not that of its key folder")
+        self._take_up_key()
 
     def _hear(self, message: SourceMessage) -> None:
         """Take in what was signed; what does not verify is an alarm, and the standing one stays."""
         self._heard = message.offset + 1
         if refusal := self._history.hear(message.value):
             log.critical("refused what was signed, and goes on under the standing version: %s", refusal)
+
+    def _take_up_key(self) -> None:
+        """Sign by the key that the newest version names. Raises: `NoKey`.
+
+        At once for all lanes, though each turns to the version at an offset of its own: one seal covers heads of
+        lanes on both sides of their turns, and a reader believes the keys of every version on the topic, which this
+        one was before we could read it.
+        """
+        arrangement = self._history.current.arrangement
+        pair = self._keystore.pair_of(arrangement)
+        if self._signer is not None and self._signer.pair.public == pair.public:
+            return
+        self._signer = Signer(self._genesis, pair, self._entropy)
+        # New rounds know no ledger as signed, so that the next one signs all of them by this key, moved or not.
+        self._rounds = Rounds(self._genesis, pair, self._entropy)
+        if self._commits is not None:
+            self._commits.signer = self._signer
+        key_id = pair.public.key_id(arrangement.domains)
+        log.info("signs by key %s of version %d", key_id.hex()[:16], arrangement.body.number)
 
     @property
     def _genesis(self) -> Arrangement:
@@ -252,6 +274,7 @@ class Shard:
     async def _open_lanes(self, restored: dict[AgencyId, Restored]) -> None:
         """Lanes from their committed state, over an index that knows exactly their ledgers."""
         assert self._producer is not None
+        assert self._signer is not None
         if self._index is None:
             self._index = SqliteIndex(self._settings.index_path)
         self._lanes, self._backlog = {}, Backlog()
@@ -269,9 +292,8 @@ class Shard:
             self._backlog.queues[lane_id] = deque()
             if not lane.state.versions:
                 fresh.append(lane_id)
-        signer = Signer(self._genesis, self._pair, self._entropy)
         s = self._settings
-        self._commits = Commits(s.shard, s.prefix, self._producer, self._index, self._lanes, signer)
+        self._commits = Commits(s.shard, s.prefix, self._producer, self._index, self._lanes, self._signer)
         if fresh:
             genesis, clock = self._history.standings[0]
             await self._commits.commit(
@@ -388,6 +410,7 @@ class Shard:
                 raise Moved(
                     f"version {number} moves lanes of shard {self._settings.shard}: run `entente reshard`"
                 )
+            self._take_up_key()
             await self._turn()
 
     def _due(self, lane: Lane) -> list[Standing]:

@@ -32,6 +32,7 @@ from schemas.arrangement import (
     ArrangementBody,
     ArrangementError,
     RetiringKey,
+    SigningKey,
     countersign,
     propose,
     read_proposal,
@@ -40,7 +41,7 @@ from schemas.clock import ClockMap
 from schemas.directory import Directory
 from schemas.history import ClockChange, History, Standing, countersign_clock, is_clock, propose_clock
 from schemas.ids import AgencyId
-from schemas.keys import OpeningPublic, SigningPair
+from schemas.keys import OpeningPublic, SigningPair, SigningPublic
 from schemas.ledger import Activation
 from schemas.topics import MAX_MESSAGE_BYTES, arrangement_topic
 from schemas.transport import client_context
@@ -101,6 +102,20 @@ def propose_rotation(
         }
     )
     return countersign(propose(body), {agency: identity})
+
+
+def propose_broker_key(current: Arrangement, signing: SigningPublic) -> bytes:
+    """The version in which the broker signs by `signing`; nobody has signed it.
+
+    No key retires beside it: heads are believed by the broker's keys of every version, so what the old one signed
+    stays good, and the broker signs nothing more by it once it has read this version.
+    """
+    changes = {
+        "number": current.body.number + 1,
+        "predecessor": current.digest.hex(),
+        "broker": SigningKey.of(signing),
+    }
+    return propose(current.body.model_copy(update=changes))
 
 
 def propose_lanes(current: Arrangement, directory: Directory) -> bytes:

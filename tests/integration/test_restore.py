@@ -116,7 +116,7 @@ async def test_a_broker_with_another_key(live: Live, tmp_path: Path) -> None:
     settings = live.settings("broker", {"keys": str(keys), "state": str(tmp_path / "state")})
     said = await refused(live, "broker", "broker", settings, 6)
     assert len(said) == 1
-    assert "the arrangement's key for the broker is not that of its key folder" in said[0]
+    assert "the arrangement's key for the broker in version 0 is not in its key folder" in said[0]
 
 
 async def test_another_genesis(live: Live, tmp_path: Path) -> None:

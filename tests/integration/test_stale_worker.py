@@ -18,6 +18,7 @@ import broker.commit
 import broker.shard
 from broker.errors import Zombie
 from broker.kafka import Connection, Producer, Record
+from broker.keystore import Keystore
 from broker.shard import Shard, ShardSettings
 from schemas.canonical import Domains
 from schemas.certificate import Head, certificate_digest, parse_certificate
@@ -25,7 +26,6 @@ from schemas.entropy import SystemEntropy
 from schemas.envelope import DeliveryEntry, HeadEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId
-from schemas.keys import SigningPair
 from schemas.ledger import Admitted, LeafEntry, parse_ledger_entry
 from schemas.topics import deliver_topic, lanes_topic, ledger_topic
 from schemas.transport import client_context
@@ -67,7 +67,7 @@ def worker(live: Live, name: str, ready: asyncio.Event) -> Shard:
     return Shard(
         ShardSettings(0, live.prefix, live.arrangement.digest, live.folder / f"index-{name}.sqlite"),
         Connection(live.bootstrap, client_context(keys)),
-        SigningPair.from_seeds((keys / "signing.key").read_bytes()),
+        Keystore(keys),
         SystemEntropy(),
         ready.set,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agencies.judging import Delivered, UnknownVersion
 from broker.admission import SourceMessage
 from broker.commit import Commits, Lanes, Prepared, Signer, Work
 from broker.errors import StepFailed
@@ -14,12 +15,18 @@ from broker.index import SqliteIndex
 from broker.kafka import Record
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.step import state_records
+from deploy.secretariat import propose_broker_key
+from schemas.arrangement import countersign, verify_successor
 from schemas.clock import IDENTITY_CLOCK
 from schemas.entropy import SeededEntropy
+from schemas.frames import parse_parcel
+from schemas.keys import SigningPair
 from schemas.ledger import entry_bytes
+from schemas.seal import parse_seal
+from schemas.topics import deliver_topic
 from tests.support.federation import drafts, message, parcel
 from tests.support.members import members
-from tests.vectors.scenes import GB
+from tests.vectors.scenes import FR, GB
 
 M = members()
 
@@ -124,6 +131,47 @@ async def test_a_transaction_that_fails_takes_along_what_was_folded_on_top(tmp_p
         await commits.land()
         assert said([again]) == said([lost])
         assert said([then]) == said([on_top])
+
+
+def to_fr(step: Prepared) -> list[bytes]:
+    return [r.value for r in step.records if r.topic == deliver_topic(FR)]
+
+
+def signers(value: bytes) -> set[bytes]:
+    """Who has sealed anything in a parcel that is not GB."""
+    found = {parse_seal(seal).signer for seal in parse_parcel(value).seals}
+    return found - {M.signing[GB].public.key_id(M.domains)}
+
+
+async def test_another_signer_follows_between_two_steps_and_a_recipient_takes_both(tmp_path: Path) -> None:
+    """The second step is folded while one by the old key is in flight, and says what it would have said by that key."""
+    new, (first, second, *_) = SigningPair.generate(), submissions(4)
+    async with committing(tmp_path / "old") as (commits, _, _lane):
+        commits.launch(commits.prepare(folding(first)))
+        by_the_old = commits.prepare(folding(second))
+        await commits.land()
+    async with committing(tmp_path / "new") as (commits, cluster, _lane):
+        cluster.open.clear()
+        before = commits.prepare(folding(first))
+        commits.launch(before)
+        commits.signer = Signer(M.arrangement, new, SeededEntropy(b"heads"))
+        after = commits.prepare(folding(second))
+        cluster.open.set()
+        await commits.land()
+        assert said([after]) == said([by_the_old])
+    (one,), (two,) = to_fr(before), to_fr(after)
+    assert signers(one) == {M.broker.public.key_id(M.domains)}
+    assert signers(two) == {new.public.key_id(M.domains)}
+
+    judge = M.judge(FR)
+    assert judge.judge(Delivered(0, 0, one, True), all_read=False).received
+    with pytest.raises(UnknownVersion):  # nothing has moved: it reads what was signed, and judges again
+        judge.judge(Delivered(0, 1, two, True), all_read=False)
+    data = countersign(propose_broker_key(M.arrangement, new.public), M.identities)
+    judge.learn(verify_successor(data, M.arrangement))
+    judged = judge.judge(Delivered(0, 1, two, True), all_read=False)
+    assert judged.received
+    assert (judged.bad, judged.alarms) == ([], [])
 
 
 async def test_what_a_fold_raises_is_raised_again_and_nothing_is_launched(tmp_path: Path) -> None:
