@@ -209,9 +209,10 @@ class CheckpointVerifier:
         self._seals = SealVerifier(domains, suite, signers)
 
     @classmethod
-    def of(cls, arrangement: Arrangement) -> "CheckpointVerifier":
-        """By the keys of one version."""
-        return cls(arrangement.domains, arrangement.body.suite, arrangement.heads_signers)
+    def of(cls, *versions: Arrangement) -> "CheckpointVerifier":
+        """By the broker's keys of all of these versions: a ledger has checkpoints of each."""
+        signers = {key_id: signer for v in versions for key_id, signer in v.heads_signers.items()}
+        return cls(versions[0].domains, versions[0].body.suite, signers)
 
     def verify(self, lane: str, sealed: SealedNote) -> Checkpoint:
         """Raises: `BadCheckpoint`, with the first thing that does not hold."""

@@ -91,7 +91,7 @@ async def audit_lanes(
         replays = await asyncio.gather(
             *(asyncio.get_running_loop().run_in_executor(processes, _replayed, one) for one in work)
         )
-    audits, verifier = list[LaneAudit](), CheckpointVerifier.of(arrangement)
+    audits, verifier = list[LaneAudit](), CheckpointVerifier.of(*history.versions.values())
     for lane, replayed in zip(directory.agency_ids, replays, strict=True):
         mine = {r: lanes.get(lane, []) for r, lanes in delivered.items()}
         ledger = ledgers[lane]

@@ -24,8 +24,7 @@ class Trusted:
         for version in versions[1:]:
             self.windows.learn(version.window_signers)
             self.heads.learn(version.heads_signers)
-        brokers = {k: v for version in versions for k, v in version.heads_signers.items()}
-        self.checkpoints = CheckpointVerifier(first.domains, first.body.suite, brokers)
+        self.checkpoints = CheckpointVerifier.of(*versions)
         self.members = frozenset(first.directory.agency_ids)
 
 

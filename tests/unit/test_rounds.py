@@ -9,12 +9,15 @@ from broker.lane import Lane, fold
 from broker.ledger_replay import replay_ledger
 from broker.rounds import Cadence, Rounds, contradictions
 from broker.step import Outputs
+from deploy.secretariat import propose_broker_key
+from schemas.arrangement import countersign, verify_successor
 from schemas.certificate import Head, chain_start
 from schemas.checkpoint import CheckpointVerifier, SealedNote
 from schemas.entropy import SeededEntropy
 from schemas.envelope import HeadEntry, parse_deliver_entry
 from schemas.frames import parse_parcel
 from schemas.ids import AgencyId, Digest
+from schemas.keys import SigningPair
 from schemas.ledger import CheckpointEntry, LeafEntry, LedgerEntry, ledger_leaf_hash, parse_ledger_entry
 from schemas.verdicts import Alarm, Unopened
 from tests.support.drafts import plain
@@ -229,3 +232,19 @@ def test_a_round_is_due_a_cadence_after_the_last_one() -> None:
     assert [cadence.due(now) for now in (1000, 1059.9, 1060, 1500)] == [False, False, True, True]
     cadence.kept(1500)
     assert [cadence.due(now) for now in (1500, 1559, 1560)] == [False, False, True]
+
+
+def test_checkpoints_by_an_earlier_key_of_the_broker_hold_on() -> None:
+    new = SigningPair.generate()
+    data = countersign(propose_broker_key(M.arrangement, new.public), M.identities)
+    after = verify_successor(data, M.arrangement)
+    lane = M.lane(GB)
+    hashes = [Digest(lane.state.ledger.peaks[0])]
+    entries = [
+        checkpoints(Rounds(M.arrangement, pair, SeededEntropy(b"round")).make({GB: lane}, NOW_MS))[GB]
+        for pair in (M.broker, new)
+    ]
+    assert contradictions(GB, entries, hashes, CheckpointVerifier.of(M.arrangement, after)) == []
+    for versions, number in ((M.arrangement, 1), (after, 0)):
+        (told,) = contradictions(GB, entries, hashes, CheckpointVerifier.of(versions))
+        assert told.startswith(f"checkpoint {number} of the ledger does not verify")
