@@ -44,9 +44,13 @@ class CheckpointBody(Model):
 
 
 class CheckpointsBody(Model):
-    """A page in the order of signing. `key`: the verifier key of the notes, in the line that other tools take."""
+    """A page in the order of signing. `key`: the verifier key of the notes, in the line that other tools take.
+
+    `earlier_keys`, the oldest first: those that the broker has signed by before, so that its older notes verify too.
+    """
 
     key: str
+    earlier_keys: tuple[str, ...]
     checkpoints: tuple[CheckpointBody, ...]
     next: LeafNumber
 
@@ -66,7 +70,8 @@ async def checkpoints(
     lane = lane_of(context, originator)
     found = await context.parts.evidence.checkpoints(lane, first, limit)
     told = tuple(_body(lane, entry) for entry in found)
-    return CheckpointsBody(key=_key(context, lane), checkpoints=told, next=first + len(told))
+    *earlier, key = _keys(context, lane)
+    return CheckpointsBody(key=key, earlier_keys=tuple(earlier), checkpoints=told, next=first + len(told))
 
 
 @router.get(
@@ -83,9 +88,11 @@ async def latest(context: ThisContext, originator: Originator) -> CheckpointBody
     return _body(lane, found[0])
 
 
-def _key(context: Context, lane: AgencyId) -> str:
-    body = context.version.arrangement.body
-    return verifier_key(origin_of(body.federation, lane), body.broker.ed25519)
+def _keys(context: Context, lane: AgencyId) -> list[str]:
+    """The verifier keys of all versions, the one that holds last."""
+    bodies = [version.arrangement.body for version in context.parts.signed.versions.values()]
+    lines = [verifier_key(origin_of(body.federation, lane), body.broker.ed25519) for body in bodies]
+    return [*(line for line in dict.fromkeys(lines) if line != lines[-1]), lines[-1]]
 
 
 def _body(lane: AgencyId, entry: CheckpointEntry) -> CheckpointBody:

@@ -139,6 +139,7 @@ CHECKPOINT: Final = {
 }
 CHECKPOINTS: Final = {
     "key": "entente/g7/ledger/gb-nca+5f2c41aa+AXbzTxaVZ1HmSUBXTpGk",
+    "earlier_keys": [],
     "checkpoints": [CHECKPOINT],
     "next": 1,
 }

@@ -11,11 +11,14 @@ from uuid import UUID
 
 import pytest
 
-from schemas.checkpoint import CheckpointVerifier, SealedNote
+from deploy.secretariat import propose_broker_key, read_identities
+from schemas.arrangement import countersign
+from schemas.checkpoint import CheckpointVerifier, SealedNote, verifier_key
 from schemas.http.asgi import Message
 from schemas.http.doors import Doors
 from schemas.http.tokens import ApiRole
 from schemas.ids import AgencyId
+from schemas.keys import SigningPair
 from schemas.ledger import Quarantined, ledger_leaf_hash
 from schemas.merkle import EMPTY_FRONTIER
 from schemas.proofs import verify_consistency, verify_inclusion
@@ -235,6 +238,7 @@ async def test_checkpoints_verify_and_proofs_lead_to_them(desk: Desk) -> None:
         found = verifier.verify(NCA, sealed)
         assert (found.size, found.root.hex(), found.at_ms) == (one["size"], one["root"], NOW_MS)
         assert told["key"].startswith(f"entente/g7/ledger/{NCA}+")
+        assert told["earlier_keys"] == []
         query = {"index": 1, "size": found.size}
         proof = (await client.get(f"/v1/ledgers/{NCA}/proofs/inclusion", params=query)).json()
         assert proof["root"] == one["root"]
@@ -243,6 +247,21 @@ async def test_checkpoints_verify_and_proofs_lead_to_them(desk: Desk) -> None:
         ] == []
         assert (await other.get(f"/v1/ledgers/{BF}/checkpoints")).json()["checkpoints"] == []
         assert (await other.get(f"/v1/ledgers/{BF}/checkpoints/latest")).status_code == 404
+
+
+async def test_the_verifier_keys_of_earlier_notes_are_told_too() -> None:
+    desk = await desk_with_decisions()
+    async with desk.officer(NCA) as client:
+        held = (await client.get(f"/v1/ledgers/{NCA}/checkpoints")).json()["key"]
+        genesis = g7().arrangement
+        identities = read_identities(g7().folder, genesis.directory.agency_ids)
+        pair = SigningPair.generate()
+        data = countersign(propose_broker_key(genesis, pair.public), identities)
+        desk.signed.hear(1, data)
+        told = (await client.get(f"/v1/ledgers/{NCA}/checkpoints")).json()
+    assert told["key"] == verifier_key(f"entente/g7/ledger/{NCA}", pair.public.ed25519)
+    assert told["earlier_keys"] == [held]
+    assert len(told["checkpoints"]) == 1
 
 
 async def test_certificates_are_those_that_the_recipients_hold(desk: Desk) -> None:
