@@ -68,6 +68,11 @@ class Revision(NamedTuple):
     receivers: Sequence[AgencyId]
 
 
+def receivers_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> list[AgencyId]:
+    """Those to whom at least one portion was released, sorted."""
+    return sorted(set().union(*_released(leaf, rulings)))
+
+
 def _released(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> Iterator[frozenset[AgencyId]]:
     """For each portion those to whom it was released, as the leaf and its rulings prove it."""
     for portion in leaf.portions:
@@ -132,15 +137,15 @@ class MemoryIndex:
             if data is None:
                 raise LookupError(f"ledger leaf {leaf.number} names a ruling that was never written")
             rulings[Digest(portion.ruling)] = parse_ruling(data)
-        self.note(leaf, rulings)
+        self.note(leaf, receivers_of(leaf, rulings) if isinstance(leaf, Admitted) else ())
 
-    def note(self, leaf: Leaf, rulings: Mapping[Digest, Ruling]) -> None:
-        """Take in a leaf, with the rulings that it names, as they stand in the ledger."""
+    def note(self, leaf: Leaf, receivers: Sequence[AgencyId]) -> None:
+        """Take in a leaf. `receivers`: of an admitted one, those to whom anything was released, as `receivers_of`."""
         if isinstance(leaf, Admitted):
             manifest = Digest(leaf.manifest)
             self.sequences[leaf.sequence] = manifest
-            revision = Revision(leaf.revision, manifest, sorted(set().union(*_released(leaf, rulings))))
-            self.records.setdefault(leaf.record_id, []).append(revision)
+            revisions = self.records.setdefault(leaf.record_id, [])
+            revisions.append(Revision(leaf.revision, manifest, receivers))
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
             self.sequences[leaf.sequence] = Digest(leaf.manifest)
 

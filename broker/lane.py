@@ -7,9 +7,8 @@
 """
 
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
@@ -51,7 +50,6 @@ from schemas.ledger import (
     ledger_leaf_hash,
 )
 from schemas.merkle import EMPTY_FRONTIER, Frontier
-from schemas.rulings import Ruling
 from schemas.verdicts import Refused
 
 
@@ -71,7 +69,6 @@ class LaneState(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     last_admitted_ms: U64
 
 
-NO_RULINGS: Final[Mapping[Digest, Ruling]] = {}
 EMPTY_LANE = LaneState(0, 0, 0, EMPTY_FRONTIER, (), IDENTITY_CLOCK, 0)
 
 
@@ -332,7 +329,7 @@ class _Folding:
                 ),
                 decision.active,
             ),
-            {ruled.ruling_digest: ruled.ruling for ruled in decision.ruled},
+            [due.recipient for due in decision.due],
         )
 
     def _refuse(
@@ -368,11 +365,11 @@ class _Folding:
     def _number(self) -> int:
         return self._out.state.ledger.size
 
-    def write(self, leaf: Leaf, rulings: Mapping[Digest, Ruling] = NO_RULINGS) -> None:
-        """Append a leaf to ledger, tree and index. `rulings`: those that it names."""
+    def write(self, leaf: Leaf, receivers: Sequence[AgencyId] = ()) -> None:
+        """Append a leaf to ledger, tree and index. `receivers`: of an admitted record."""
         data = leaf_bytes(leaf)
         self._out.ledger.append(LeafEntry(data))
-        self._out.index.note(leaf, rulings)
+        self._out.index.note(leaf, receivers)
         frontier = self._out.state.ledger.append(ledger_leaf_hash(self._domains, data))
         self._out.state = msgspec.structs.replace(self._out.state, ledger=frontier)
 

@@ -153,7 +153,7 @@ class _Replay:
                 self._lane,
                 leaf.record_id,
                 leaf.manifest,
-                [leaf.portions[i].commitment for i in mine],
+                tuple(sorted([leaf.portions[i].commitment for i in mine])),
                 version.arrangement.digest,
                 told.of(recipient, [ruled[i].ruling for i in mine]),
                 leaf.at_ms,

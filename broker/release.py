@@ -4,7 +4,7 @@
 - Its bytes are a function of the decision and of the chain's head; nothing random enters.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -14,6 +14,9 @@ from schemas.arrangement import Arrangement
 from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
 from schemas.envelope import wraps_of
 from schemas.ids import AgencyId, Digest
+
+#: More than a portion's name, salt, digests and their framing take.
+_FRAMING = 500
 
 #: What a portion is to everyone who gets it: the fields of a `ReleasedPortion` before its wrap.
 Alike = tuple[str, bytes, bytes, bytes, bytes, bytes]
@@ -30,6 +33,8 @@ class Share(msgspec.Struct, frozen=True, gc=False):
     seal: bytes
     capsule: Digest
     portions: tuple[Alike, ...]
+    size: int
+    """More bytes than the portions take, wraps apart."""
     wraps: tuple[bytes, ...]
     """The recipient's own, one a portion."""
     certificate: bytes
@@ -50,22 +55,32 @@ def release(
     `heads`: the head so far of the chain (lane, recipient); `replaced`: for each recipient the manifest digest of
     the earlier revision that it holds.
     """
-    alike = [
+    each: list[Alike] = [
         (s.name, s.salt, s.handling, routing, s.dek_commitment, s.ciphertext)
         for s, routing in zip(envelope.entry.portions, envelope.routings, strict=True)
     ]
-    manifest, entry, commitments = envelope.manifest, envelope.entry, envelope.commitments
+    manifest, entry = envelope.manifest, envelope.entry
     addressees = {a.recipient: a for a in envelope.broker_only.audience}
+    alike: dict[tuple[int, ...], tuple[tuple[Alike, ...], int, tuple[Digest, ...]]] = {}
     shares = []
     for due in decision.due:
-        recipient, portions = due.recipient, due.portions
+        recipient, places = due.recipient, due.portions
         addressee, head = addressees[recipient], heads(recipient)
+        known = alike.get(places)
+        if known is None:
+            portions = tuple([each[i] for i in places])
+            size = sum(
+                [len(handling) + len(content) + _FRAMING for _, _, handling, _, _, content in portions]
+            )
+            commitments = tuple(sorted([envelope.commitments[i] for i in places]))
+            known = alike[places] = portions, size, commitments
+        portions, size, commitments = known
         certificate = certify(
             recipient,
             manifest.originator,
             manifest.record_id,
             envelope.digest,
-            [commitments[i] for i in portions],
+            commitments,
             arrangement.digest,
             due.rules,
             at_ms,
@@ -80,8 +95,9 @@ def release(
             entry.path,
             seal,
             Digest(addressee.capsule),
-            tuple([alike[i] for i in portions]),
-            wraps_of(addressee, portions),
+            portions,
+            size,
+            wraps_of(addressee, places),
             certificate,
         )
         shares.append((recipient, share))
@@ -93,14 +109,14 @@ def certify(
     originator: str,
     record_id: bytes,
     manifest: bytes,
-    commitments: Iterable[bytes],
+    commitments: tuple[bytes, ...],
     arrangement: Digest,
     rules: tuple[DecidedBy, ...],
     at_ms: int,
     replaced: bytes,
     head: Head,
 ) -> bytes:
-    """A delivery's certificate. `commitments` and `rules`: of what is released; `head`: of the chain before it."""
+    """A delivery's certificate. `commitments` (sorted) and `rules`: of what is released; `head`: the chain's so far."""
     return certificate_bytes(
         Certificate(
             Act.DELIVERY,
@@ -108,7 +124,7 @@ def certify(
             originator,
             record_id,
             manifest,
-            tuple(sorted(commitments)),
+            commitments,
             arrangement,
             rules,
             at_ms,

@@ -121,9 +121,8 @@ def _bound(part: Share | Forward) -> int:
     """More bytes than the part can add, its seal and capsules included."""
     if isinstance(part, Forward):
         return len(part.entry.body) + len(part.seal) + 1000
-    content = sum([len(ciphertext) + len(handling) for _, _, handling, _, _, ciphertext in part.portions])
-    content += sum(map(len, part.wraps)) + 500 * len(part.portions)
-    return content + len(part.certificate) + len(part.manifest) + len(part.seal) + 3500
+    wraps = sum(map(len, part.wraps))
+    return part.size + wraps + len(part.certificate) + len(part.manifest) + len(part.seal) + 3500
 
 
 def _sealed(

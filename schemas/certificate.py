@@ -6,11 +6,12 @@
 """
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated
 
 import msgspec
 
-from schemas.canonical import Domains, digest
+from schemas.canonical import Domains, digest, framed
 from schemas.envelope import MAX_PORTIONS
 from schemas.frames import parse_frame
 from schemas.ids import U64, AgencyText, Digest, DigestBytes, RecordIdBytes
@@ -69,7 +70,7 @@ def parse_certificate(data: bytes) -> Certificate:
 
 
 def certificate_digest(domains: Domains, data: bytes) -> Digest:
-    return digest(domains.certificate, data)
+    return Digest(sha256(domains.certificate + framed(data)).digest())
 
 
 def chain_start(domains: Domains, lane: str, recipient: str) -> Head:
