@@ -5,7 +5,7 @@
   instant stay as they are. So a decision is remembered by its labelling, and forgetting one changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,9 +15,9 @@ from broker.policy.deciding import Ruled, others, rule_on
 from broker.policy.memory import Recent
 from schemas.audience import by_recipient
 from schemas.certificate import DecidedBy
+from schemas.certifying import Told
 from schemas.envelope import MAX_PORTIONS
 from schemas.ids import AgencyId, RuleId
-from schemas.rulings import Ruling
 
 _REMEMBERED = 2048
 #: The places of the bits that are set.
@@ -39,23 +39,6 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     due: tuple[Due, ...]
     """By recipient, in order; who gets nothing is not among them."""
     active: tuple[AgencyId, ...]
-
-
-class Told:
-    """The rules that permitted a release, with their reasons, as a certificate tells them."""
-
-    def __init__(self, reasons: Mapping[RuleId, str]) -> None:
-        self._reasons = reasons
-        self._known: dict[tuple[tuple[RuleId, ...], ...], tuple[DecidedBy, ...]] = {}
-
-    def of(self, recipient: AgencyId, rulings: Iterable[Ruling]) -> tuple[DecidedBy, ...]:
-        """Of all that a recipient gets together: each rule once, sorted."""
-        rules = tuple([ruling.verdict(recipient).rules for ruling in rulings])
-        known = self._known.get(rules)
-        if known is None:
-            each = sorted({rule for of_portion in rules for rule in of_portion})
-            known = self._known[rules] = tuple([DecidedBy(rule, self._reasons[rule]) for rule in each])
-        return known
 
 
 class Decider:

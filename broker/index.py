@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from broker.errors import BrokerError
+from schemas.certifying import shares_of
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import (
     Admitted,
@@ -70,23 +71,7 @@ class Revision(NamedTuple):
 
 def receivers_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> list[AgencyId]:
     """Those to whom at least one portion was released, sorted."""
-    return sorted(set().union(*_released(leaf, rulings)))
-
-
-def _released(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> Iterator[frozenset[AgencyId]]:
-    """For each portion those to whom it was released, as the leaf and its rulings prove it."""
-    for portion in leaf.portions:
-        permitted = rulings[Digest(portion.ruling)].permitted
-        yield permitted.intersection(portion.audience, leaf.active).difference(portion.departed)
-
-
-def released_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> dict[AgencyId, list[str]]:
-    """Names of the portions released to each recipient."""
-    released: dict[AgencyId, list[str]] = {}
-    for portion, recipients in zip(leaf.portions, _released(leaf, rulings), strict=True):
-        for recipient in sorted(recipients):
-            released.setdefault(recipient, []).append(portion.name)
-    return released
+    return list(shares_of(leaf, rulings))
 
 
 def _holders(revisions: Iterable[Revision]) -> dict[AgencyId, Digest]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from broker.decide import Told
 from broker.policy.deciding import Labelled, Ruled, others, rule_on
-from broker.release import certify
 from broker.versions import Version, Versions
 from schemas.certificate import Head, certificate_digest, chain_start
+from schemas.certifying import Told, certify_leaf
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
 from schemas.ledger import (
@@ -145,18 +144,18 @@ class _Replay:
         held = self._held.setdefault(leaf.record_id, {})
         replaced = dict(held)
         told = Told(version.reasons)
+        rulings = [portion.ruling for portion in ruled]
         for recipient in sorted({r for portion in ruled for r in portion.released_to}):
             mine = [i for i, portion in enumerate(ruled) if recipient in portion.released_to]
             head = self._out.heads.get(recipient) or chain_start(domains, self._lane, recipient)
-            certificate = certify(
+            certificate = certify_leaf(
+                leaf,
+                rulings,
+                mine,
                 recipient,
                 self._lane,
-                leaf.record_id,
-                leaf.manifest,
-                tuple(sorted([leaf.portions[i].commitment for i in mine])),
                 version.arrangement.digest,
-                told.of(recipient, [ruled[i].ruling for i in mine]),
-                leaf.at_ms,
+                told,
                 replaced.get(recipient, b""),
                 head,
             )

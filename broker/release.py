@@ -1,7 +1,8 @@
 """Release: one recipient's share of a decided record, and its certificate in the recipient's chain.
 
 - A share holds only what was released: no trace of other portions, other recipients or how many there are.
-- Its bytes are a function of the decision and of the chain's head; nothing random enters.
+- Its bytes are a function of the decision and of the chain's head; nothing random enters. How the certificate is made
+  stands in `schemas.certifying`, for whoever makes it again from the ledger.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,8 @@ import msgspec
 from broker.admission import VerifiedEnvelope
 from broker.decide import Decision
 from schemas.arrangement import Arrangement
-from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes, certificate_digest
+from schemas.certificate import Head, certificate_digest
+from schemas.certifying import certify
 from schemas.envelope import wraps_of
 from schemas.ids import AgencyId, Digest
 
@@ -102,34 +104,3 @@ def release(
         )
         shares.append((recipient, share))
     return shares
-
-
-def certify(
-    recipient: AgencyId,
-    originator: str,
-    record_id: bytes,
-    manifest: bytes,
-    commitments: tuple[bytes, ...],
-    arrangement: Digest,
-    rules: tuple[DecidedBy, ...],
-    at_ms: int,
-    replaced: bytes,
-    head: Head,
-) -> bytes:
-    """A delivery's certificate. `commitments` (sorted) and `rules`: of what is released; `head`: the chain's so far."""
-    return certificate_bytes(
-        Certificate(
-            Act.DELIVERY,
-            recipient,
-            originator,
-            record_id,
-            manifest,
-            commitments,
-            arrangement,
-            rules,
-            at_ms,
-            replaced,
-            head.number + 1,
-            head.digest,
-        )
-    )

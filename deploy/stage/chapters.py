@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from broker.index import released_of
 from broker.policy import load_policy
 from broker.policy.differences import differences
 from deploy.stage import drawings
@@ -20,6 +19,7 @@ from deploy.stage.drawings import Mark
 from deploy.stage.matrices import in_order
 from deploy.stage.reasons import Reason, refused_reasons, rules_in_words, withheld_reasons
 from deploy.stage.sentences import said_at
+from schemas.certifying import released_of
 from schemas.codes import AgencyRole
 from schemas.ids import Digest
 from schemas.ledger import Activation, Admitted, Quarantined

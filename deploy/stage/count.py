@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from broker.index import outcomes, released_of
+from broker.index import outcomes
 from deploy.stage.evidence import Ledger, StoreEvidence
+from schemas.certifying import released_of
 from schemas.controls import ControlCode, Receipt, parse_receipt
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, ControlNoted, Quarantined

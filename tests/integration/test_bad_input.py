@@ -11,9 +11,9 @@ from functools import partial
 import msgspec
 
 from agencies.sealing import Control, Sealer
-from broker.index import released_of
 from deploy.processes import Child
 from deploy.stage.evidence import Ledger
+from schemas.certifying import released_of
 from schemas.clock import SystemClock
 from schemas.controls import ControlCode
 from schemas.entropy import SystemEntropy

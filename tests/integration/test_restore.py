@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.index import released_of
 from deploy.processes import Child
+from schemas.certifying import released_of
 from schemas.ids import AgencyId
 from schemas.keys import SigningPair
 from schemas.ledger import Admitted

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.index import released_of
 from deploy.processes import Child
+from schemas.certifying import released_of
 from schemas.ids import AgencyId
 from schemas.ledger import Admitted
 from schemas.topics import deliver_topic

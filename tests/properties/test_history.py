@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from broker.index import released_of
 from broker.policy import Engine
 from broker.policy.deciding import Labelled, others, rule_on
 from broker.policy.fates import AsRecorded, Side, Under
 from broker.policy.foreseeing import Portion, foresee, refusal
 from broker.policy.history import Change, Changes, Replay
 from broker.policy.recorded import LaneHistory, Recorded
+from schemas.certifying import released_of
 from schemas.codes import Kind, PortionName, State
 from schemas.directory import Directory, Officer, Suspension
 from schemas.ids import AgencyId, CommunityId, OfficerId

@@ -12,8 +12,8 @@ import msgspec
 
 from broker.api.evidence import Entry, Event, LaneCounts
 from broker.errors import BrokerError
-from broker.index import released_of
 from schemas.canonical import Domains
+from schemas.certifying import released_of
 from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import (
