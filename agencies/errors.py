@@ -34,7 +34,7 @@ class StoreStopped(NodeError):
 
 
 class PositionMoved(NodeError):
-    """Another process moved the inbox's position: two nodes share one store."""
+    """Another process moved a position of ours, in a deliver topic or in the ledger: two nodes share one store."""
 
 
 class NotServed(NodeError):

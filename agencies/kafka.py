@@ -108,11 +108,12 @@ class Sender:
 
 
 class Reader:
-    """A read_committed consumer of given partitions."""
+    """A read_committed consumer of given partitions. Not `committed`: to ask how far they are written."""
 
-    def __init__(self, connection: Connection, *, fetch_wait_ms: int = 500) -> None:
+    def __init__(self, connection: Connection, *, fetch_wait_ms: int = 500, committed: bool = True) -> None:
         self._connection = connection
         self._fetch_wait_ms = fetch_wait_ms
+        self._isolation = "read_committed" if committed else "read_uncommitted"
         self._consumer = self._made()
 
     def _made(self) -> AIOKafkaConsumer:
@@ -121,7 +122,7 @@ class Reader:
             security_protocol="SSL",
             ssl_context=self._connection.tls,
             group_id=None,
-            isolation_level="read_committed",
+            isolation_level=self._isolation,
             auto_offset_reset="none",
             enable_auto_commit=False,
             request_timeout_ms=_REQUEST_MS,
@@ -204,5 +205,15 @@ async def read_all(connection: Connection, topic: str, start: int = 0) -> AsyncI
         while await reader.position(topic) < end:
             for message in await reader.poll(1000):
                 yield message
+    finally:
+        await reader.stop()
+
+
+async def written(connection: Connection, topic: str) -> int:
+    """The end of partition 0 as it is written now, with what no transaction has committed yet."""
+    reader = Reader(connection, committed=False)
+    await reader.start()
+    try:
+        return (await reader.span(topic))[1]
     finally:
         await reader.stop()

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from agencies.comparing import Comparing
 from agencies.errors import BadKeys, NotOurEntry, RestoredCopy
 from agencies.inbox import Inbox, read_certificates, read_chains
 from agencies.judging import Judge
@@ -101,7 +102,9 @@ class Node:
                 clock.map = standing.clock
                 inbox.widen(standing.arrangement.directory.partitions)
 
-            lane = LaneStanding(store, connection, ledger_topic(s.agency, place.prefix), signed, adopt)
+            ledger = ledger_topic(s.agency, place.prefix)
+            comparing = Comparing(store, connection, ledger, s.agency, arrangement.domains)
+            lane = LaneStanding(store, connection, ledger, signed, adopt, comparing)
             await lane.resume()
             outbox = Outbox(store, sealer, clock)
             officers = None

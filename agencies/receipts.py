@@ -3,7 +3,7 @@
 - At most one a lane and second; each covers an interval (after, upto] of the chain (lane, us), with the numbers
   in it that could not be stored and why. It ends before what it cannot list: whatever it covers and does not except
   is stored. The rest follows in the next one.
-- What recipients tell us is judged in `agencies.judging`.
+- What recipients tell us is judged in `agencies.judging`, and held against our ledger in `agencies.comparing`.
 """
 
 import asyncio

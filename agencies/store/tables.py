@@ -2,7 +2,8 @@
 
 - What was sealed: `outbox`, `published`; what officers asked to publish, by the key they gave: `publications`.
 - What was given: `records`, `portions`, `seals`, `capsules`.
-- `activations` are those of our own lane, as its ledger notes them.
+- `activations` are those of our own lane, as its ledger notes them; `shown_*` is what it shows of each recipient's
+  chain: the digests not receipted yet, by the last number of each piece, and what is needed to go on from there.
 - `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
 - `texts` is what the full-text search looks through, written with the portion that it is of; the index itself is the
   database's own (`texts_index` in SQLite, the column `indexed` in PostgreSQL).
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import BigInteger
 
@@ -28,6 +30,9 @@ metadata = MetaData()
 
 #: A counter that SQLite can number by itself, and that is wide enough elsewhere.
 Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+#: As it stands in the index: a database that is given a parameter instead cannot know that the index serves.
+_OPEN = text("compared = 0")
 
 outbox = Table(
     "outbox",
@@ -191,6 +196,39 @@ receipts = Table(
     Column("head", LargeBinary, nullable=False),
     Column("exceptions", Text, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
+    Column("compared", Integer, nullable=False, server_default="0"),
+)
+Index("receipts_open", receipts.c.received_at_ms, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+shown_place = Table(
+    "shown_place",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("leaves", BigInteger, nullable=False),
+)
+
+shown_chains = Table(
+    "shown_chains",
+    metadata,
+    Column("recipient", Text, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("digests", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("recipient", "upto"),
+)
+
+shown_rulings = Table(
+    "shown_rulings",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+shown_holders = Table(
+    "shown_holders",
+    metadata,
+    Column("record_id", LargeBinary, primary_key=True),
+    Column("holders", LargeBinary, nullable=False),
 )
 
 alarms = Table(

@@ -47,6 +47,12 @@ async def test_rounds_disturb_nothing_and_every_ledger_is_signed(live: Live) -> 
 
     await until(whole, "the last checkpoints are over all leaves")
     assert [a.differences for a in await live.audit()] == [[] for _ in live.agencies]
+    query = "SELECT compared, min(1) FROM receipts GROUP BY compared"
+
+    def compared() -> bool:
+        return all(live.rows(agency, query) == [(1, 1)] for agency in live.agencies)
+
+    await until(compared, "every receipt is held against its lane's ledger")
     assert [live.rows(agency, QUERY) for agency in live.agencies] == [[] for _ in live.agencies]
 
 

@@ -1,0 +1,314 @@
+"""Receipts held against our ledger: what contradicts it is told once, and what it does not show yet is waited for."""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from agencies.comparing import Comparing
+from agencies.errors import PositionMoved
+from agencies.kafka import Connection
+from agencies.standing import _keep
+from agencies.store import Store
+from agencies.store.tables import alarms, receipts, shown_chains
+from schemas.arrangement import Arrangement
+from schemas.controls import NO_HEAD
+from schemas.ids import AgencyId
+from schemas.ledger import Activation, Leaf, RulingEntry
+from schemas.verdicts import Alarm
+from tests.support.drafts import plain
+from tests.support.lanes import GrowingLane, items_of
+from tests.support.members import members
+from tests.vectors.scenes import FR, GB, IT
+
+M = members()
+NOWHERE = Connection("nowhere:1", ssl.create_default_context())
+LEDGER = "ledger"
+OTHER = bytes([7]) * 32
+
+
+class Originator:
+    """GB's node, as far as it follows its ledger. `end`: where the topic is written to, in messages of the lane."""
+
+    def __init__(self, store: Store, lane: GrowingLane) -> None:
+        self.store = store
+        self.lane = lane
+        self.end: int | None = None
+        self.asked = 0
+        self._read = 0
+        self._versions = {M.arrangement.digest: M.arrangement}
+        self._comparing = self._made()
+
+    def _made(self) -> Comparing:
+        return Comparing(self.store, NOWHERE, LEDGER, GB, M.domains)
+
+    def knows(self, version: Arrangement) -> None:
+        self._versions[version.digest] = version
+
+    async def restart(self) -> None:
+        self._comparing = self._made()
+        self._read = await self._comparing.resume(self._versions)
+
+    async def follow(self, count: int | None = None) -> None:
+        """Read so many messages more, or all that there are; then compare."""
+        upto = len(self.lane.messages) if count is None else self._read + count
+        if upto > self._read:
+            items = items_of(self.lane.messages[self._read : upto])
+            await self._stand(items)
+            await self._comparing.take(items, upto, self._versions)
+            self._read = upto
+        await self._comparing.compare(self)
+
+    async def _stand(self, items: Sequence[RulingEntry | Leaf]) -> None:
+        """As `LaneStanding` does before it hands them on."""
+        for leaf in items:
+            if isinstance(leaf, Activation):
+                await self.store.run(partial(_keep, leaf=leaf, ledger_offset=self._read))
+
+    async def position(self, _topic: str) -> int:
+        return self._read
+
+    async def written(self) -> int:
+        self.asked += 1
+        return len(self.lane.messages) if self.end is None else self.end
+
+    async def receipt(
+        self,
+        by: AgencyId,
+        after: int,
+        upto: int,
+        head: bytes | None = None,
+        exceptions: Iterable[tuple[int, str]] = (),
+    ) -> None:
+        """What the inbox has stored. `head`: the right one, if it is not said."""
+        number = int(
+            await self.store.run(lambda c: c.scalar(select(func.count()).select_from(receipts)) or 0)
+        )
+        row = {
+            "id": number.to_bytes(16, "big"),
+            "recipient": by,
+            "after": after,
+            "upto": upto,
+            "head": self.lane.chains[by][upto - 1] if head is None else head,
+            "exceptions": json.dumps(list(exceptions)),
+            "received_at_ms": number,
+        }
+        await self.store.run(lambda c: c.execute(insert(receipts).values(**row)))
+
+    async def told(self) -> list[str]:
+        rows = await self.store.run(lambda c: c.execute(select(alarms.c.alarm, alarms.c.detail)).all())
+        assert {alarm for alarm, _ in rows} <= {Alarm.RECEIPT_DIFFERS}
+        return [detail for _, detail in rows]
+
+    async def open(self) -> int:
+        """Receipts that are still to be compared."""
+        waiting = select(func.count()).select_from(receipts).where(receipts.c.compared == 0)
+        return int(await self.store.run(lambda c: c.scalar(waiting) or 0))
+
+
+@pytest.fixture
+async def node(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Originator]:
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 0.0)
+    async with Store(store_url) as store:
+        lane = GrowingLane(M, GB)
+        originator = Originator(store, lane)
+        monkeypatch.setattr("agencies.comparing.written", lambda *_: originator.written())
+        await originator.restart()
+        yield originator
+
+
+async def test_receipts_that_are_right_raise_nothing(node: Originator) -> None:
+    """At every number of a chain, in the middle of a step too: a large step's heads are signed there."""
+    node.lane.publish(plain(1, FR, IT), plain(2, FR), plain(3, FR))
+    await node.follow()
+    node.lane.publish(plain(4, FR, IT))
+    for number in (1, 2, 3, 4):
+        await node.receipt(FR, number - 1, number)
+    await node.receipt(IT, 0, 2)
+    await node.follow()
+    assert (await node.told(), await node.open(), node.asked) == ([], 0, 0)
+
+
+async def test_numbers_that_could_not_be_stored_contradict_nothing(node: Originator) -> None:
+    node.lane.publish(plain(1, FR), plain(2, FR), plain(3, FR))
+    await node.receipt(FR, 0, 2, NO_HEAD, [(1, "bad_wrap"), (2, "chain_break")])
+    await node.receipt(FR, 2, 3, exceptions=[(3, "bad_wrap")])
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_a_receipt_of_more_than_was_delivered_is_told_once(node: Originator) -> None:
+    node.lane.publish(plain(1, FR))
+    await node.receipt(FR, 0, 3, OTHER)
+    await node.receipt(IT, 0, 1, NO_HEAD)
+    for _ in range(4):
+        await node.follow()
+    said = [
+        "'fr-oltim' says that it stored numbers 1 to 3 of our lane: by our ledger 1 were delivered to it",
+        "'it-pds' says that it stored numbers 1 to 1 of our lane: by our ledger 0 were delivered to it",
+    ]
+    assert (await node.told(), await node.open()) == (said, 0)
+    await node.restart()
+    for _ in range(4):
+        await node.follow()
+    assert await node.told() == said
+
+
+async def test_a_receipt_of_another_head_is_told_once(node: Originator) -> None:
+    node.lane.publish(plain(1, FR, IT), plain(2, FR))
+    await node.receipt(FR, 0, 2, node.lane.chains[FR][0])
+    await node.receipt(IT, 0, 1, OTHER)
+    await node.follow()
+    one, two = (d.hex()[:16] for d in node.lane.chains[FR])
+    first, second = await node.told()
+    assert first == (
+        "'fr-oltim' says that it stored numbers 1 to 2 of our lane, the last of them certificate "
+        f"{one}: by our ledger number 2 is {two}"
+    )
+    assert "'it-pds'" in second
+    await node.restart()
+    await node.follow()
+    assert await node.told() == [first, second]
+
+
+async def test_what_comes_before_the_ledger_is_read_waits_for_it(node: Originator) -> None:
+    node.lane.publish(plain(1, FR))
+    node.lane.publish(plain(2, FR))
+    await node.receipt(FR, 0, 2)
+    await node.follow(0)
+    await node.follow(2)
+    await node.follow(0)
+    assert (await node.told(), await node.open()) == ([], 1)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_what_is_written_and_not_committed_is_waited_for(node: Originator) -> None:
+    """A reader cannot see it yet; a recipient that reads another partition may."""
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    node.lane.publish(plain(2, FR))
+    node.end = len(node.lane.messages) + 1
+    await node.receipt(FR, 0, 2)
+    for _ in range(3):
+        await node.follow(0)
+    assert (await node.told(), await node.open(), node.asked) == ([], 1, 1)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_one_that_comes_while_another_waits_has_a_wait_of_its_own(node: Originator) -> None:
+    node.lane.publish(plain(1, FR))
+    await node.receipt(IT, 0, 1, NO_HEAD)
+    await node.follow()
+    node.lane.publish(plain(2, FR))
+    await node.receipt(FR, 0, 2)
+    await node.follow(0)  # all is read that was written when the first was found waiting: it alone is ripe
+    assert [detail[:8] for detail in await node.told()] == ["'it-pds'"]
+    await node.follow()
+    assert (len(await node.told()), await node.open()) == (1, 0)
+
+
+async def test_a_restart_forgets_no_receipt_that_waits(node: Originator) -> None:
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    node.lane.publish(plain(2, FR))
+    await node.receipt(FR, 0, 2)
+    await node.receipt(FR, 2, 3, OTHER)
+    await node.follow(0)
+    await node.restart()
+    assert await node.open() == 2
+    for _ in range(3):
+        await node.follow()
+    (detail,) = await node.told()
+    assert "numbers 3 to 3" in detail
+    assert await node.open() == 0
+
+
+async def test_a_restart_goes_on_with_chains_rulings_versions_and_who_holds_what(node: Originator) -> None:
+    node.lane.publish(plain(1, FR, IT), plain(2, FR, IT))
+    await node.follow()
+    await node.restart()
+    node.lane.publish(plain(1, FR, IT, revision=2), plain(3, FR, IT))
+    await node.receipt(FR, 0, 4)
+    await node.receipt(IT, 0, 4)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+    node.knows(node.lane.amend("amended").arrangement)
+    node.lane.publish(plain(1, FR, IT, revision=3))
+    await node.receipt(FR, 4, 5)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_a_crash_before_anything_is_kept_reads_it_again(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    node.lane.publish(plain(2, FR))
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
+    await node.follow(0)
+    await node.follow()  # it is not time: taken in, and not kept
+    await node.restart()
+    await node.receipt(FR, 0, 2)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_much_that_was_taken_in_is_kept_before_its_time(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.follow()
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
+    await node.follow()
+    monkeypatch.setattr("agencies.comparing._MOST_NEWS", 2)
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    assert await node.store.run(lambda c: c.scalar(select(func.count()).select_from(shown_chains))) == 1
+
+
+async def test_what_was_receipted_is_kept_no_longer(node: Originator) -> None:
+    for number in range(1, 6):
+        node.lane.publish(plain(number, FR))
+        await node.follow()
+        await node.receipt(FR, number - 1, number)
+    await node.follow()
+    kept = await node.store.run(lambda c: c.execute(select(shown_chains.c.upto)).all())
+    assert kept == [(5,)]
+    await node.receipt(FR, 0, 2, OTHER)  # an older copy of a recipient's store says it again: by number alone
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+    await node.restart()
+    node.lane.publish(plain(6, FR))
+    await node.receipt(FR, 5, 6)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_more_receipts_than_one_transaction_looks_at_are_gone_through_at_once(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.store.showing.MOST_RECEIPTS", 2)
+    node.lane.publish(*(plain(number, FR) for number in range(1, 6)))
+    await node.receipt(FR, 5, 7, OTHER)
+    for number in range(1, 6):
+        await node.receipt(FR, number - 1, number)
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
+    await node.follow()
+    assert await node.open() == 5  # one of two is compared, and there may be more
+    for _ in range(5):
+        await node.follow()
+    assert (len(await node.told()), await node.open()) == (1, 0)
+
+
+async def test_two_processes_on_one_store_are_noticed(node: Originator) -> None:
+    other = Originator(node.store, node.lane)
+    await other.restart()
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    with pytest.raises(PositionMoved):
+        await other.follow()
