@@ -142,6 +142,14 @@ class _Pair(NamedTuple):
     kek: _Kek
 
 
+class _Paired(NamedTuple):
+    """The recipients of a record's audiences, sorted, the capsules that wraps for them name, and their bytes."""
+
+    pairs: tuple[_Pair, ...]
+    capsules: tuple[Digest, ...]
+    capsule_bytes: int
+
+
 class Sealer:
     """Closes records and seals windows for one agency under one version of the arrangement."""
 
@@ -154,7 +162,7 @@ class Sealer:
         self._pair = pair
         self._entropy = entropy
         self._keks: OrderedDict[tuple[AgencyId, int], _Kek] = OrderedDict()
-        self._pairs: dict[tuple[tuple[frozenset[AgencyId], ...], int], tuple[_Pair, ...]] = {}
+        self._pairs: dict[tuple[tuple[frozenset[AgencyId], ...], int], _Paired] = {}
         """Answers of `_paired`; forgotten whenever a KEK is."""
         self._unsent: dict[Digest, bytes] = {}
 
@@ -205,16 +213,17 @@ class Sealer:
         """Close every portion and wrap its key for each agency of its audience."""
         commit = Commitments(self._domains, self._agency, draft.record_id)
         closed = [self._close_portion(draft, portion, commit) for portion in draft.portions]
-        audiences = tuple(self._audience(draft, portion) for portion in draft.portions)
-        capsules: dict[Digest, int] = {}
+        audiences = tuple([self._audience(draft, portion) for portion in draft.portions])
+        paired = self._paired(audiences, draft.created_s // EPOCH_S)
+        names = tuple([p.name for p in draft.portions])
         broker_only = frame_bytes(
             BrokerOnly(
                 sequence,
                 draft.revision,
-                tuple(p.name for p in draft.portions),
+                names,
                 self._arrangement.digest,
-                tuple(p.name for p in draft.portions),
-                self._addressees(draft, closed, audiences, capsules),
+                names,
+                self._addressees(draft, closed, paired.pairs),
             )
         )
         salt = self._entropy.random(16)
@@ -236,25 +245,24 @@ class Sealer:
             salt,
             broker_only,
             decoys,
-            tuple(capsules),
+            paired.capsules,
             size,
-            size + sum(capsules.values()),
-            sum(len(s.ciphertext) * len(a) for s, a in zip(slots, audiences, strict=True)),
+            size + paired.capsule_bytes,
+            sum([len(s.ciphertext) * len(a) for s, a in zip(slots, audiences, strict=True)]),
         )
 
     def _addressees(
         self,
         draft: Draft,
         closed: Sequence[ClosedPortion],
-        audiences: tuple[frozenset[AgencyId], ...],
-        capsules: dict[Digest, int],
+        pairs: Sequence[_Pair],
     ) -> tuple[Addressee, ...]:
-        """Wrap the portions' keys for each recipient that may have them. Notes the capsules that this takes."""
+        """Wrap the portions' keys for each recipient that may have them."""
         bindings = [wrap_binding(self._domains, c.commitment) for c in closed]
         officers = any(p.label.routing.officers for p in draft.portions)
         plain: dict[int, tuple[Sequence[bytes], ...]] = {}
         addressees = []
-        for recipient, portions, kek in self._paired(audiences, draft.created_s // EPOCH_S):
+        for recipient, portions, kek in pairs:
             inputs = plain.get(portions)
             if inputs is None or officers:  # without named officers, all who may have the same get the same
                 given = [i for i in range(len(closed)) if portions >> i & 1]
@@ -265,7 +273,6 @@ class Sealer:
                 )
             wraps = tuple(map(kek.cipher.encrypt, *inputs))
             addressees.append(Addressee(recipient, kek.digest, portions, wraps))
-            capsules[kek.digest] = kek.capsule
         return tuple(addressees)
 
     def _close_portion(self, draft: Draft, portion: DraftPortion, commit: Commitments) -> ClosedPortion:
@@ -301,11 +308,13 @@ class Sealer:
             draft.created_s * 1000,
         )
 
-    def _paired(self, audiences: tuple[frozenset[AgencyId], ...], epoch: int) -> tuple[_Pair, ...]:
-        """Who may have which portions, with the KEK of the pair: remembered, since few audiences are met often."""
+    def _paired(self, audiences: tuple[frozenset[AgencyId], ...], epoch: int) -> _Paired:
+        """Whom audiences come to, with the KEKs: remembered, since few are met often."""
         found = self._pairs.get((audiences, epoch))
         if found is None:
-            found = tuple([_Pair(r, bits, self._kek(r, epoch)) for r, bits in by_recipient(audiences)])
+            pairs = tuple([_Pair(r, bits, self._kek(r, epoch)) for r, bits in by_recipient(audiences)])
+            capsules = {pair.kek.digest: pair.kek.capsule for pair in pairs}
+            found = _Paired(pairs, tuple(capsules), sum(capsules.values()))
             self._pairs[audiences, epoch] = found
         return found
 
@@ -369,7 +378,7 @@ def _wrapped(portion: DraftPortion, dek: bytes, recipient: AgencyId) -> bytes:
 def _size(slots: Sequence[PortionSlot], broker_only: bytes) -> int:
     """At least as many bytes as the record takes in a parcel, capsules apart."""
     return (
-        sum(len(s.ciphertext) + len(s.handling) + len(s.routing) + 120 for s in slots)
+        sum([len(s.ciphertext) + len(s.handling) + len(s.routing) + 120 for s in slots])
         + len(broker_only)
         + 1200
     )

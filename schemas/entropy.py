@@ -7,6 +7,7 @@ library, whose own generator cannot be seeded, on purpose.
 import hashlib
 import os
 from typing import Protocol
+from weakref import WeakSet
 
 
 class Entropy(Protocol):
@@ -29,16 +30,31 @@ class SystemEntropy:
     def __init__(self) -> None:
         self._block = b""
         self._at = 0
-        self._pid = os.getpid()
+        _sources.add(self)
 
     def random(self, size: int) -> bytes:
-        if self._at + size > len(self._block) or self._pid != os.getpid():  # never share a block over fork
-            self._block = os.urandom(max(self._BLOCK, size))
-            self._at = 0
-            self._pid = os.getpid()
         at = self._at
+        if at + size > len(self._block):
+            self._block = os.urandom(max(self._BLOCK, size))
+            at = 0
         self._at = at + size
         return self._block[at : at + size]
+
+    def forget(self) -> None:
+        """Hand out nothing more of what was read."""
+        self._block = b""
+
+
+#: All of this process: a child that `fork` makes must never hand out what its parent does.
+_sources: "WeakSet[SystemEntropy]" = WeakSet()
+
+
+def _forget_all() -> None:
+    for source in _sources:
+        source.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 class SeededEntropy:

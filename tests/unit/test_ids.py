@@ -1,5 +1,6 @@
 """Record ids: UUIDv7 by RFC 9562, and nothing in them that counts."""
 
+import os
 from uuid import RFC_4122, UUID
 
 from schemas.clock import ManualClock
@@ -39,3 +40,17 @@ def test_ids_of_one_millisecond_are_in_no_order() -> None:
 def test_the_text_is_the_usual_one() -> None:
     raw = new_record_id(ManualClock(5), SeededEntropy(b"x"))
     assert record_text(raw) == str(UUID(bytes=raw))
+
+
+def test_a_forked_child_hands_out_nothing_that_its_parent_does() -> None:
+    entropy = SystemEntropy()
+    entropy.random(8)  # reads a block, most of which is left
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, entropy.random(32))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reads, 32) != entropy.random(32)
+    os.close(reads)
+    os.close(writes)
