@@ -117,9 +117,9 @@ class _Kek(NamedTuple):
 
 def unpad(padded: bytes) -> bytes:
     """The content before padding. Raises: `ValueError` for padding that `pad` does not make."""
-    size = int.from_bytes(padded[:4], "big")
-    content, rest = padded[4 : 4 + size], padded[4 + size :]
-    if len(content) != size or rest.strip(b"\0"):
+    end = 4 + int.from_bytes(padded[:4], "big")
+    content = padded[4:end]
+    if len(content) != end - 4 or padded.count(0, end) != len(padded) - end:
         raise ValueError("padding is not zeros after the stated length")
     return content
 
@@ -168,6 +168,7 @@ class Opener:
             return Unopened.BAD_PATH
         # 3: each portion for itself
         commit = Commitments(domains, manifest.originator, manifest.record_id)
+        keks: dict[int, AESGCM | None] = {}
         opened, failed, released = [], [], set()
         for portion in entry.portions:
             commitment = commit.portion(
@@ -183,7 +184,10 @@ class Opener:
                 failed.append((portion.name, Unopened.BAD_COMMITMENT))
                 continue
             associated = commit.portion_ad(portion.name, portion.handling)
-            result = self._open_portion(manifest, portion, commitment, associated, enclosed)
+            if portion.capsule not in keks:  # one for all portions, as an honest originator makes it
+                capsule = enclosed.capsule(portion.capsule)
+                keks[portion.capsule] = None if capsule is None else self._kek(manifest, *capsule)
+            result = self._open_portion(manifest, portion, commitment, associated, keks[portion.capsule])
             if isinstance(result, Unopened):
                 failed.append((portion.name, result))
             else:
@@ -200,12 +204,10 @@ class Opener:
         portion: ReleasedPortion,
         commitment: Digest,
         associated: bytes,
-        enclosed: Enclosed,
+        kek: AESGCM | None,
     ) -> OpenedPortion | Unopened:
         domains = self._domains
         # a: the capsule gives the pair's KEK (RFC 9180 6.1)
-        capsule = enclosed.capsule(portion.capsule)
-        kek = None if capsule is None else self._kek(manifest, *capsule)
         if kek is None:
             return Unopened.BAD_CAPSULE
         # b: the wrap gives the DEK and our own named officers

@@ -267,9 +267,9 @@ class Sealer:
             if inputs is None or officers:  # without named officers, all who may have the same get the same
                 given = [i for i in range(len(closed)) if portions >> i & 1]
                 inputs = plain[portions] = (
-                    [bindings[i].nonce for i in given],
+                    [bindings[i][0] for i in given],
                     [_wrapped(draft.portions[i], closed[i].dek, recipient) for i in given],
-                    [bindings[i].associated for i in given],
+                    [bindings[i][1] for i in given],
                 )
             wraps = tuple(map(kek.cipher.encrypt, *inputs))
             addressees.append(Addressee(recipient, kek.digest, portions, wraps))

@@ -12,7 +12,7 @@
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.canonical import Domains, framed, u32, u64
 from schemas.envelope import SLOTS
@@ -73,13 +73,6 @@ class Commitments:
         return self._portion_ad + _name(name) + framed(handling)
 
 
-class WrapBinding(NamedTuple):
-    """What every wrap of a portion's key is encrypted with, each under the KEK of its recipient."""
-
-    nonce: bytes
-    associated: bytes
-
-
-def wrap_binding(domains: Domains, commitment: bytes) -> WrapBinding:
-    """Of the portion with this commitment."""
-    return WrapBinding(commitment[:_NONCE_BYTES], domains.wrap + _DIGEST + commitment)
+def wrap_binding(domains: Domains, commitment: bytes) -> tuple[bytes, bytes]:
+    """Nonce and associated data of every wrap of the portion with this commitment, each under its recipient's KEK."""
+    return commitment[:_NONCE_BYTES], domains.wrap + _DIGEST + commitment

@@ -48,7 +48,7 @@ from tests.bench.rounds import Timer, ratios
 
 WAYS = ("step", "same", "single", "send")
 PARTS = ("fold", "pack", "write", "index")
-STEPS = 4  # a round
+STEPS = 8  # a round
 
 Taken = dict[AgencyId, Sequence[SourceMessage]]
 

@@ -201,10 +201,10 @@ class _OtherKek(Sealer):
 
     size = 32
 
-    def _kek(self, recipient: AgencyId, created_s: int) -> Any:
+    def _kek(self, recipient: AgencyId, epoch: int) -> Any:
         honest, self._entropy = self._entropy, _Zeros(self.size)
         try:
-            return super()._kek(recipient, created_s)
+            return super()._kek(recipient, epoch)
         finally:
             self._entropy = honest
 
