@@ -83,6 +83,9 @@ class _Linter:
         world = World.of(directory, policy.reads)
         self._solver, self._logic = Solver(world), world.logic()
         self._named = Named.of(policy, self._solver)
+        both = {**self._named.permits, **self._named.forbids}
+        self._idle = {name: z3.Not(literal) for name, literal in both.items()}
+        self._said: dict[pst.Expr, tuple[Smell, ...]] = {}
 
     def findings(self, progress: Callable[[str], None]) -> Iterator[Finding]:
         for rule in sorted(self._policy.rules.values(), key=lambda r: (r.file, r.line)):
@@ -94,12 +97,10 @@ class _Linter:
                 yield Finding(rule, Smell.IMPOSSIBLE)
                 continue
             yield from self._conditions(rule)
-            others = [
-                r for n, r in (self._named.permits if is_permit else self._named.forbids).items() if n != name
-            ]
-            alone = [this, self._named.open, *map(z3.Not, others)]
+            alike = self._named.permits if is_permit else self._named.forbids
+            alone = [this, self._named.open, *(self._idle[n] for n in alike if n != name)]
             if is_permit:
-                alone += map(z3.Not, self._named.forbids.values())
+                alone += [self._idle[n] for n in self._named.forbids]
             else:
                 alone.append(self._named.permitted)
             if self._solver.possible(*alone) is None:
@@ -108,22 +109,42 @@ class _Linter:
 
     def _conditions(self, rule: Rule) -> Iterator[Finding]:
         for expr in dict.fromkeys(atom for clause in rule.node.clauses for atom in _atoms(clause.expr)):
-            holds = self._solver.name(self._logic.term(expr))
-            for truth, smell in ((holds, Smell.IMPOSSIBLE_CONDITION), (z3.Not(holds), Smell.IDLE_CONDITION)):
-                if self._solver.possible(truth) is None:
-                    yield Finding(rule, smell, condition=said(phrase(expr)))
+            if expr not in self._said:  # many rules share a condition
+                holds = self._solver.name(self._logic.term(expr))
+                asked = ((holds, Smell.IMPOSSIBLE_CONDITION), (z3.Not(holds), Smell.IDLE_CONDITION))
+                self._said[expr] = tuple(
+                    smell for truth, smell in asked if self._solver.possible(truth) is None
+                )
+            for smell in self._said[expr]:
+                yield Finding(rule, smell, condition=said(phrase(expr)))
 
     def _beside(self, name: str, this: Literal, is_permit: bool) -> tuple[RuleId, ...]:
         """Rules each of which suffices to make it idle, three at most."""
         found: list[RuleId] = []
-        candidates: dict[str, Formula] = {**self._named.forbids, **(self._named.permits if is_permit else {})}
         base = [this, self._named.open] if is_permit else [this, self._named.open, self._named.permitted]
-        if self._solver.possible(*base) is None:
+        case = self._solver.possible(*base)
+        if case is None:
             return ()
-        for other, literal in candidates.items():
-            if other != name and self._solver.possible(*base, z3.Not(literal)) is None:
+        candidates: dict[str, Formula] = {**self._named.forbids, **(self._named.permits if is_permit else {})}
+        del candidates[name]
+        while len(found) < 3:
+            # A case in which it decides and another rule does not hold shows that this other one does not suffice:
+            # each answer of the solver rules out many, and hardly any has to be asked about.
+            candidates = {n: rule for n, rule in candidates.items() if _holds(case, rule)}
+            if not candidates:
+                break
+            other = next(iter(candidates))
+            against = self._solver.possible(*base, self._idle[other])
+            if against is None:
                 found.append(RuleId(other))
-        return tuple(found[:3])
+                del candidates[other]
+            else:
+                case = against
+        return tuple(found)
+
+
+def _holds(case: z3.ModelRef, literal: Literal) -> bool:
+    return z3.is_true(case.eval(literal, model_completion=True))
 
 
 def _atoms(expr: pst.Expr) -> Iterator[pst.Expr]:

@@ -271,6 +271,15 @@ def test_what_is_suspicious_is_found_and_nothing_else(
     assert all(finding.message for finding in found)
 
 
+def test_only_what_suffices_by_itself_is_named_beside_an_idle_rule() -> None:
+    narrow = f"{POLICE} && resource.protected"
+    rules = (rule(PLATFORM), rule(POLICE), rule("resource.protected", "forbid"), rule("true"), rule(narrow))
+    found = {finding.rule.id: finding for finding in lint(policy(*rules), DIRECTORY)}
+    assert found["rule-5"].smell is Smell.IDLE_PERMIT
+    assert set(found["rule-5"].beside) == {"rule-2", "rule-3", "rule-4"}
+    assert set(found["rule-2"].beside) == {"rule-4"}
+
+
 def test_what_makes_a_permit_idle_is_named() -> None:
     (finding,) = lint(policy(rule(POLICE), rule(f"{POLICE} && resource.protected")), DIRECTORY)
     assert finding.beside == ("rule-1",)
