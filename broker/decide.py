@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from broker.labelling import Labelling
+from broker.labelling import Labelling, remembered
 from broker.policy import Engine
 from broker.policy.deciding import Ruled, others, rule_on
 from broker.policy.memory import Recent
@@ -19,7 +19,6 @@ from schemas.certifying import Told
 from schemas.envelope import MAX_PORTIONS
 from schemas.ids import AgencyId, RuleId
 
-_REMEMBERED = 2048
 #: The places of the bits that are set.
 _PLACES = tuple(tuple(i for i in range(MAX_PORTIONS) if bits >> i & 1) for bits in range(1 << MAX_PORTIONS))
 
@@ -46,8 +45,10 @@ class Decider:
 
     def __init__(self, engine: Engine, reasons: Mapping[RuleId, str]) -> None:
         self._engine = engine
-        self._told = Told(reasons)
-        self._known: Recent[tuple[Labelling, AgencyId, int], tuple[int, int, Decision]] = Recent(_REMEMBERED)
+        self._reasons = reasons
+        self._known: Recent[tuple[Labelling, AgencyId, int], tuple[int, int, Decision]] = Recent(
+            remembered(len(engine.directory.agency_ids))
+        )
 
     def decide(self, labelling: Labelling, lane: AgencyId, at_ms: int) -> Decision:
         """Decide on every portion and every active agency but the originator. `at_ms`: admission."""
@@ -60,12 +61,13 @@ class Decider:
         decision = Decision(tuple(ruled), tuple(self._due(ruled)), active)
         since_ms = max([one.since_ms for one in ruled], default=at_ms)
         until_ms = min([one.until_ms for one in ruled], default=at_ms)
-        self._known.put(key, (since_ms, until_ms, decision))
+        if labelling.shared:
+            self._known.put(key, (since_ms, until_ms, decision))
         return decision
 
     def _due(self, ruled: list[Ruled]) -> list[Due]:
-        due = []
+        told, due = Told(self._reasons), []
         for recipient, bits in by_recipient(tuple([frozenset(one.released_to) for one in ruled])):
             places = _PLACES[bits]
-            due.append(Due(recipient, places, self._told.of(recipient, [ruled[i].ruling for i in places])))
+            due.append(Due(recipient, places, told.of(recipient, [ruled[i].ruling for i in places])))
         return due

@@ -1,7 +1,7 @@
 """The record index: what a lane's past says about sequences, records, receivers and rulings.
 
-- A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names, through
-  the one function `note`; nothing is in it that the ledger does not prove.
+- A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names; nothing is in it that
+  the ledger does not prove. A fold notes what it has decided, and would learn the same from what it writes (`learn`).
 - `MemoryIndex` serves tests, audits and the changes of a step that is not committed yet; `SqliteIndex` is the
   file that the worker keeps. Behind the lane's state it catches up from the ledger, ahead of it it is rebuilt.
 """
@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from broker.errors import BrokerError
 from schemas.certifying import shares_of
@@ -61,22 +63,23 @@ def outcomes(portion: LedgerPortion, ruling: Ruling) -> Iterator[tuple[Verdict, 
         yield verdict, outcome(verdict, verdict.recipient in still)
 
 
-class Revision(NamedTuple):
-    """An admitted revision of a record, and who received any portion of it."""
+class Held(NamedTuple):
+    """A record's last revision, who received any of it, and what those hold who received an earlier one alone."""
 
-    number: int
+    revision: int
     manifest: Digest
     receivers: Sequence[AgencyId]
+    earlier: Mapping[AgencyId, Digest]
+
+    @property
+    def holders(self) -> dict[AgencyId, Digest]:
+        """Manifest digest of the revision that each recipient holds."""
+        return {**self.earlier, **dict.fromkeys(self.receivers, self.manifest)}
 
 
 def receivers_of(leaf: Admitted, rulings: Mapping[Digest, Ruling]) -> list[AgencyId]:
     """Those to whom at least one portion was released, sorted."""
     return list(shares_of(leaf, rulings))
-
-
-def _holders(revisions: Iterable[Revision]) -> dict[AgencyId, Digest]:
-    """What each receiver of a record holds: of its revisions, the last that it received."""
-    return {receiver: one.manifest for one in revisions for receiver in one.receivers}
 
 
 class MemoryIndex:
@@ -85,8 +88,7 @@ class MemoryIndex:
     def __init__(self, below: Index | None = None) -> None:
         self._below = below
         self.sequences: dict[int, Digest] = {}
-        self.records: dict[bytes, list[Revision]] = {}
-        """Their revisions, the oldest first."""
+        self.records: dict[bytes, Held] = {}
         self.rulings: dict[Digest, bytes] = {}
 
     def sequence(self, number: int) -> Digest | None:
@@ -97,11 +99,13 @@ class MemoryIndex:
         found = self.records.get(record_id)
         if found is None:
             return self._below.revision(record_id) if self._below else None
-        return found[-1].number, found[-1].manifest
+        return found.revision, found.manifest
 
     def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
-        below = self._below.received(record_id) if self._below else {}
-        return {**below, **_holders(self.records.get(record_id, ()))}
+        found = self.records.get(record_id)
+        if found is None:
+            return self._below.received(record_id) if self._below else {}
+        return found.holders
 
     def ruling(self, digest: Digest) -> bytes | None:
         found = self.rulings.get(digest)
@@ -129,8 +133,9 @@ class MemoryIndex:
         if isinstance(leaf, Admitted):
             manifest = Digest(leaf.manifest)
             self.sequences[leaf.sequence] = manifest
-            revisions = self.records.setdefault(leaf.record_id, [])
-            revisions.append(Revision(leaf.revision, manifest, receivers))
+            before = {} if leaf.revision == 1 else self.received(leaf.record_id)
+            earlier = {agency: digest for agency, digest in before.items() if agency not in receivers}
+            self.records[leaf.record_id] = Held(leaf.revision, manifest, receivers, earlier)
         elif isinstance(leaf, Quarantined) and leaf.sequence is not None and leaf.manifest:
             self.sequences[leaf.sequence] = Digest(leaf.manifest)
 
@@ -142,16 +147,18 @@ class MemoryIndex:
         """Take in what a committed fold learnt on top of this index."""
         self.sequences.update(changes.sequences)
         self.rulings.update(changes.rulings)
-        for record_id, revisions in changes.records.items():
-            self.records.setdefault(record_id, []).extend(revisions)
+        self.records.update(changes.records)
 
+
+_encode = msgspec.msgpack.Encoder().encode
+_earlier = msgspec.msgpack.Decoder(dict[AgencyId, Digest])
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, leaves INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sequences (lane TEXT, number INTEGER, manifest BLOB NOT NULL,
     PRIMARY KEY (lane, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS records (lane TEXT, record_id BLOB, revision INTEGER, manifest BLOB NOT NULL,
-    receivers TEXT NOT NULL, PRIMARY KEY (lane, record_id, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (lane TEXT, record_id BLOB, revision INTEGER NOT NULL, manifest BLOB NOT NULL,
+    receivers TEXT NOT NULL, earlier BLOB NOT NULL, PRIMARY KEY (lane, record_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rulings (lane TEXT, digest BLOB, ruling BLOB NOT NULL,
     PRIMARY KEY (lane, digest)) WITHOUT ROWID;
 """
@@ -219,11 +226,10 @@ class SqliteIndex:
                     [(lane, n, d) for n, d in delta.sequences.items()],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
+                    "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?,?)",
                     [
-                        (lane, record_id, one.number, one.manifest, " ".join(one.receivers))
-                        for record_id, revisions in delta.records.items()
-                        for one in revisions
+                        (lane, r, one.revision, one.manifest, " ".join(one.receivers), _encode(one.earlier))
+                        for r, one in delta.records.items()
                     ],
                 )
                 self._db.executemany(
@@ -252,22 +258,20 @@ class LaneIndex:
 
     def revision(self, record_id: bytes) -> tuple[int, Digest] | None:
         row = self._db.execute(
-            "SELECT revision, manifest FROM records WHERE lane = ? AND record_id = ?"
-            " ORDER BY revision DESC LIMIT 1",
+            "SELECT revision, manifest FROM records WHERE lane = ? AND record_id = ?",
             (self._lane, record_id),
         ).fetchone()
         return None if row is None else (int(row[0]), Digest(row[1]))
 
     def received(self, record_id: bytes) -> dict[AgencyId, Digest]:
-        rows = self._db.execute(
-            "SELECT revision, manifest, receivers FROM records WHERE lane = ? AND record_id = ?"
-            " ORDER BY revision",
+        row = self._db.execute(
+            "SELECT revision, manifest, receivers, earlier FROM records WHERE lane = ? AND record_id = ?",
             (self._lane, record_id),
-        )
-        return _holders(
-            Revision(number, Digest(manifest), list(map(AgencyId, receivers.split())))
-            for number, manifest, receivers in rows
-        )
+        ).fetchone()
+        if row is None:
+            return {}
+        receivers = list(map(AgencyId, row[2].split()))
+        return Held(int(row[0]), Digest(row[1]), receivers, _earlier.decode(row[3])).holders
 
     def ruling(self, digest: Digest) -> bytes | None:
         row = self._db.execute(

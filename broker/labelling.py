@@ -3,8 +3,11 @@
 - All of it follows from the labels' bytes, the kind, the versions and the directory at the record's creation. So an
   answer is the same remembered or not, and nobody learns whether a label was met before.
 - One `Labelling` stands for all records that share it: what is decided is remembered by it (`broker.decide`).
-- Long labels are read anew each time: a stranger's may fill this memory, and take a few megabytes.
+- Long labels are read anew each time, and the more agencies there are, the fewer answers are remembered: strangers'
+  labels may fill this memory.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -17,14 +20,22 @@ from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
 from schemas.records import KINDS
 from schemas.verdicts import Refused
 
-#: Labellings remembered, and how long the labels of one may be.
-_REMEMBERED = 2048
-_REMEMBERED_BYTES = 2048
+#: Labellings, or decisions, remembered at most, and how long the labels of one may be.
+_REMEMBERED: Final = 2048
+_REMEMBERED_BYTES: Final = 2048
+#: Agencies in all of them together: each is named in some hundred bytes, several times in a decision.
+_AGENCIES: Final = 100_000
+_LEAST: Final = 64
 
-_NEVER = 1 << 62
+_NEVER: Final = 1 << 62
 
 #: Name, handling and routing of each portion, as received.
 Labels = tuple[tuple[str, bytes, bytes], ...]
+
+
+def remembered(agencies: int) -> int:
+    """How many labellings, or decisions on them, are remembered in a federation of so many agencies."""
+    return max(_LEAST, min(_REMEMBERED, _AGENCIES // agencies))
 
 
 class Labelling(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -39,6 +50,8 @@ class Labelling(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Who is addressed at all, sorted: bit i stands for the i-th portion."""
     retain_until: int
     """The last day, since 1970-01-01, on which every portion may be kept."""
+    shared: bool
+    """Whether records labelled alike are given this very object: then what is decided on it is worth remembering."""
 
 
 class LabelReader:
@@ -46,7 +59,9 @@ class LabelReader:
 
     def __init__(self, active: Arrangement) -> None:
         self._active = active
-        self._known: Recent[tuple[object, ...], Labelling | Refused] = Recent(_REMEMBERED)
+        self._known: Recent[tuple[object, ...], Labelling | Refused] = Recent(
+            remembered(len(active.directory.agency_ids))
+        )
 
     def read(
         self, kind: str, labels: Labels, originator: str, sealed: Arrangement | None, at_ms: int
@@ -56,16 +71,23 @@ class LabelReader:
         `sealed`: the version that the record was sealed under, None for one that is not known; `at_ms`: its creation.
         """
         if sealed is None or sum([len(h) + len(r) for _, h, r in labels]) > _REMEMBERED_BYTES:
-            return self._read(kind, labels, originator, sealed, at_ms)
+            return self._read(kind, labels, originator, sealed, at_ms, shared=False)
         key = (kind, labels, originator, sealed.digest, sealed.directory.epoch_of(at_ms))
         found = self._known.get(key)
         if found is None:
-            found = self._read(kind, labels, originator, sealed, at_ms)
+            found = self._read(kind, labels, originator, sealed, at_ms, shared=True)
             self._known.put(key, found)
         return found
 
     def _read(
-        self, kind: str, labels: Labels, originator: str, sealed: Arrangement | None, at_ms: int
+        self,
+        kind: str,
+        labels: Labels,
+        originator: str,
+        sealed: Arrangement | None,
+        at_ms: int,
+        *,
+        shared: bool,
     ) -> Labelling | Refused:
         # 12: kind and portion names are known
         spec = KINDS.get(kind)
@@ -108,4 +130,5 @@ class LabelReader:
             tuple([tuple(sorted(p.audience)) for p in portions]),
             by_recipient(tuple([p.audience for p in portions])),
             min([p.label.handling.retain_until for p in portions], default=_NEVER),
+            shared,
         )

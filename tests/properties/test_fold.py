@@ -16,6 +16,7 @@ from agencies.drafting import Draft
 from agencies.judging import Delivered
 from agencies.sealing import Control
 from broker.admission import SourceMessage
+from broker.index import MemoryIndex
 from broker.lane import Lane, fold
 from broker.ledger_replay import replay_ledger
 from broker.release import Share
@@ -49,10 +50,13 @@ from schemas.ledger import (
     LeafEntry,
     LedgerEntry,
     Quarantined,
+    RulingEntry,
     entry_bytes,
     leaf_bytes,
     parse_leaf,
+    parse_ledger_entry,
 )
+from schemas.rulings import ruling_digest
 from schemas.verdicts import Refused
 from tests.support.drafts import base, draft, handling, label, plain, record_id, sources
 from tests.support.federation import NOW_MS, commit, drafts, leaves, message, parcel
@@ -173,6 +177,21 @@ def _audience(value: bytes) -> Iterator[Addressee]:
 def test_any_cuts_give_the_same_bytes(sizes: list[int]) -> None:
     m = members()
     assert walk(m, m.lane(GB), log(), iter(sizes)) == whole()
+
+
+@FEW
+@given(st.lists(st.integers(1, 6), min_size=24, max_size=24))
+def test_the_index_knows_what_it_would_learn_from_the_ledger(sizes: list[int]) -> None:
+    m = members()
+    lane, learnt = m.lane(GB), MemoryIndex()
+    for data in walk(m, lane, log(), iter(sizes)).ledger:
+        entry = parse_ledger_entry(data)
+        named = ruling_digest(m.domains, entry.ruling) if isinstance(entry, RulingEntry) else None
+        learnt.learn(entry, named)
+    assert isinstance(lane.index, MemoryIndex)
+    assert lane.index.sequences == learnt.sequences
+    assert lane.index.rulings == learnt.rulings
+    assert lane.index.records == learnt.records
 
 
 @cache

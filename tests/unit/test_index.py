@@ -5,15 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from broker.index import IndexMoved, MemoryIndex, Revision, SqliteIndex
+from broker.index import Held, Index, IndexMoved, MemoryIndex, SqliteIndex
 from schemas.ids import AgencyId, Digest
+from schemas.ledger import Admitted
 
 LANE = AgencyId("gb-nca")
 
 
-def learnt(revision: int, *receivers: AgencyId) -> MemoryIndex:
+def learnt(revision: int) -> MemoryIndex:
     delta = MemoryIndex()
-    delta.records[b"r"] = [Revision(revision, Digest(bytes([revision]) * 32), receivers)]
+    delta.records[b"r"] = Held(revision, digest(revision), (), {})
+    return delta
+
+
+def digest(revision: int) -> Digest:
+    return Digest(bytes([revision]) * 32)
+
+
+def revised(below: Index, revision: int, *receivers: AgencyId) -> MemoryIndex:
+    """What a fold learns of a record's next revision."""
+    leaf = Admitted(
+        revision, 0, revision, 0, revision, revision, b"r" * 16, digest(revision), "debrief", 0, (), ()
+    )
+    delta = MemoryIndex(below)
+    delta.note(leaf, receivers)
     return delta
 
 
@@ -42,16 +57,18 @@ def test_all_lanes_of_a_step_are_kept_or_none(tmp_path: Path) -> None:
 
 
 def test_who_got_an_earlier_revision_alone_holds_that_one(tmp_path: Path) -> None:
-    index, fr, it = SqliteIndex(tmp_path / "index.sqlite"), AgencyId("fr-oltim"), AgencyId("it-pds")
-    index.store([(LANE, 0, 1, learnt(1, fr, it))])
-    index.store([(LANE, 1, 2, learnt(2, fr))])
+    index, record = SqliteIndex(tmp_path / "index.sqlite"), b"r" * 16
+    fr, it, xa = (AgencyId(a) for a in ("fr-oltim", "it-pds", "xa-np"))
     kept = index.lane(LANE)
-    assert kept.received(b"r") == {fr: b"\2" * 32, it: b"\1" * 32}
+    for revision, receivers in enumerate(((fr, it), (fr,), (), (xa,)), 1):
+        index.store([(LANE, revision - 1, revision, revised(kept, revision, *receivers))])
+        assert kept.revision(record) == (revision, digest(revision))
+    assert kept.received(record) == {fr: digest(2), it: digest(1), xa: digest(4)}
     assert kept.received(b"another") == {}
     above = MemoryIndex(kept)
-    above.absorb(learnt(3, it))
-    assert above.received(b"r") == {fr: b"\2" * 32, it: b"\3" * 32}
-    assert above.revision(b"r") == (3, b"\3" * 32)
+    above.absorb(revised(above, 5, it))
+    assert above.received(record) == {fr: digest(2), it: digest(5), xa: digest(4)}
+    assert above.revision(record) == (5, digest(5))
     index.close()
 
 

@@ -144,7 +144,7 @@ class _Linter:
 
 
 def _holds(case: z3.ModelRef, literal: Literal) -> bool:
-    return z3.is_true(case.eval(literal, model_completion=True))
+    return bool(z3.is_true(case.eval(literal, model_completion=True)))
 
 
 def _atoms(expr: pst.Expr) -> Iterator[pst.Expr]:

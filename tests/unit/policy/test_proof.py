@@ -274,7 +274,7 @@ def test_what_is_suspicious_is_found_and_nothing_else(
 def test_only_what_suffices_by_itself_is_named_beside_an_idle_rule() -> None:
     narrow = f"{POLICE} && resource.protected"
     rules = (rule(PLATFORM), rule(POLICE), rule("resource.protected", "forbid"), rule("true"), rule(narrow))
-    found = {finding.rule.id: finding for finding in lint(policy(*rules), DIRECTORY)}
+    found = {str(finding.rule.id): finding for finding in lint(policy(*rules), DIRECTORY)}
     assert found["rule-5"].smell is Smell.IDLE_PERMIT
     assert set(found["rule-5"].beside) == {"rule-2", "rule-3", "rule-4"}
     assert set(found["rule-2"].beside) == {"rule-4"}
