@@ -13,7 +13,7 @@ from typing import Final
 Points = Sequence[tuple[float, float]]
 
 _W: Final = 520
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 400, 16, 230
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 400, 16, 230
 _numbers = count(1)
 
 
