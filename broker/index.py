@@ -1,7 +1,7 @@
 """The record index: what a lane's past says about sequences, records, receivers and rulings.
 
-- A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names; nothing is in it that
-  the ledger does not prove. A fold notes what it has decided, and would learn the same from what it writes (`learn`).
+- A cache of the shard's own ledger topics: every row follows from a leaf and the rulings it names; nothing is in it
+  that the ledger does not prove. A fold notes what it has decided, and would learn the same from what it writes.
 - `MemoryIndex` serves tests, audits and the changes of a step that is not committed yet; `SqliteIndex` is the
   file that the worker keeps. Behind the lane's state it catches up from the ledger, ahead of it it is rebuilt.
 """
