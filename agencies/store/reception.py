@@ -91,6 +91,12 @@ def _handling(handling: Handling) -> str:
     return json.dumps({f: getattr(handling, f) for f in handling.__struct_fields__})
 
 
+@lru_cache(4096)
+def _names(names: tuple[str, ...]) -> str:
+    """As JSON; few names of officers and portions stand together, each of them often."""
+    return json.dumps(names)
+
+
 def _storable(text: str | None) -> str | None:
     """A stranger's text without NUL, which PostgreSQL refuses: a row that cannot be kept would block the stream."""
     return None if text is None else text.replace("\0", "\ufffd")
@@ -192,7 +198,7 @@ class Rows:
                     "tlp": portion.handling.tlp,
                     "retain_until": portion.handling.retain_until,
                     "handling": _handling(portion.handling),
-                    "officers": json.dumps(portion.officers),
+                    "officers": _names(portion.officers),
                     "content": content,
                 }
             )
@@ -202,7 +208,7 @@ class Rows:
                 "number": received.number,
                 "record_id": manifest.record_id,
                 "manifest": opened.digest,
-                "stored": json.dumps([p.name for p in opened.portions]),
+                "stored": _names(tuple([p.name for p in opened.portions])),
                 "received_at_ms": self._now,
                 "manifest_bytes": entry.manifest,
                 "path": entry.path,

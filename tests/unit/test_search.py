@@ -146,10 +146,16 @@ def test_words_are_the_same_by_whichever_way_they_are_found(text: str) -> None:
     assert indexed({"a": text, "b": ["Two", text]}).split() == [*plainly(text), "two", *plainly(text)]
 
 
+@given(st.lists(st.integers(0, 450) | st.integers(196, 204), max_size=12), st.sampled_from("aß"))
+def test_a_word_is_cut_after_200_characters_wherever_it_stands(lengths: list[int], letter: str) -> None:
+    text = " ".join(letter * length for length in lengths)
+    assert words(text) == [word[:200] for word in plainly(text)]
+
+
 def test_only_texts_and_numbers_are_indexed() -> None:
     content = {
         "a": "One",
         "b": [2, 3.5, True, None],
         "c": {"media_type": "image/png", "data": "AAAA", "title": "T"},
     }
-    assert indexed(content) == "one 2 3 5 image png t"
+    assert indexed(content).split() == ["one", "2", "3", "5", "image", "png", "t"]
