@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-import msgspec
-
 from schemas.arrangement import Arrangement
 from schemas.canonical import Domains
 from schemas.certificate import Head, certificate_digest, chain_start
@@ -163,5 +161,5 @@ class Shown:
 def _parsed(data: bytes) -> Ruling:
     try:
         return parse_ruling(data)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):  # msgspec's own are ValueErrors, and so is text that is no UTF-8
         return _NO_RULING

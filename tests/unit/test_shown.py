@@ -10,6 +10,7 @@ from schemas.arrangement import Arrangement
 from schemas.certificate import Head
 from schemas.ids import AgencyId, Digest
 from schemas.ledger import Admitted, RulingEntry
+from schemas.rulings import ruling_digest
 from tests.support import federation
 from tests.support.drafts import plain
 from tests.support.lanes import GrowingLane, items_of
@@ -76,16 +77,38 @@ def test_it_goes_on_from_what_was_kept() -> None:
     assert second.lacks(later) == Lacks(set(), set())
 
 
+NO_UTF8 = b"\x92\xc4\x20" + bytes(32) + b"\x91\x94\xa1\xff\xc2\xa6permit\x90"
+"""A ruling but for its recipient's name."""
+
+
 def test_by_a_ruling_that_was_never_written_nothing_is_shown() -> None:
     lane = GrowingLane(M, GB)
     lane.publish(plain(1, FR))
-    for broken in (
-        [i for i in items_of(lane.messages) if not isinstance(i, RulingEntry)],
-        [RulingEntry(b"\xc1") if isinstance(i, RulingEntry) else i for i in items_of(lane.messages)],
-    ):
-        shown = nothing()
-        shown.take(broken, VERSIONS, NOTHING_KEPT)
-        assert shown.heads == {}
+    items = items_of(lane.messages)
+    shown = nothing()
+    shown.take([i for i in items if not isinstance(i, RulingEntry)], VERSIONS, NOTHING_KEPT)
+    assert shown.heads == {}
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", NO_UTF8, b"\x91" * 100_000])
+def test_by_a_ruling_that_is_none_nothing_is_shown(data: bytes) -> None:
+    """Under the name of what was decided by, as a leaf of the broker may name any bytes."""
+    lane = GrowingLane(M, GB)
+    lane.publish(plain(1, FR))
+    named = ruling_digest(M.domains, data)
+    items = [
+        RulingEntry(data)
+        if isinstance(item, RulingEntry)
+        else msgspec.structs.replace(
+            item, portions=tuple(msgspec.structs.replace(p, ruling=named) for p in item.portions)
+        )
+        if isinstance(item, Admitted)
+        else item
+        for item in items_of(lane.messages)
+    ]
+    shown = nothing()
+    shown.take(items, VERSIONS)
+    assert (shown.heads, set(shown.news.rulings)) == ({}, {named})
 
 
 def test_a_rule_that_the_version_lacks_has_no_reason() -> None:
