@@ -5,6 +5,8 @@
 - Taken in by number: a leaf that was taken in already is dropped.
 - What the ledger lacks was not shown: by a ruling that was never written nothing is released, and a rule that the
   version does not have has no reason. Receipts of what was delivered all the same then contradict it.
+- An id that is no agency of the active version has no chain, whatever leaf and ruling say: there are no more chains
+  than agencies.
 - What it learns is `news` until somebody has kept it; what it needs of what was kept, it names before (`lacks`).
 """
 
@@ -23,6 +25,9 @@ from schemas.rulings import Ruling, parse_ruling, ruling_digest
 
 #: Rulings that are remembered as they are asked of; the others are kept.
 MOST_RULINGS: Final = 1_024
+
+_NO_NUMBER: Final = 2**63 - 1
+"""Of a leaf after which none could be numbered, nor be counted in SQL."""
 
 #: Manifest digest of the revision that each recipient of a record holds.
 Holders = Mapping[AgencyId, Digest]
@@ -81,6 +86,7 @@ class Shown:
         self._lane = lane
         self._domains = domains
         self._version = version
+        self._agencies = _agencies_of(version)
         self._reasons = _Reasons({} if version is None else reasons_of(version.body.policies))
         self._rulings: dict[Digest, Ruling] = {}
         self.heads = dict(heads)
@@ -108,11 +114,12 @@ class Shown:
             if isinstance(item, RulingEntry):
                 self.news.rulings[ruling_digest(self._domains, item.ruling)] = item.ruling
                 continue
-            if item.number < self.leaves:
+            if not self.leaves <= item.number < _NO_NUMBER:
                 continue
             self.leaves = item.number + 1
             if isinstance(item, Activation):
                 self._version = versions[Digest(item.arrangement)]
+                self._agencies = _agencies_of(self._version)
                 self._reasons = _Reasons(reasons_of(self._version.body.policies))
                 told = Told(self._reasons)
             elif isinstance(item, Admitted) and self._version is not None:
@@ -125,7 +132,7 @@ class Shown:
         rulings = [self._ruling(Digest(p.ruling), kept) for p in leaf.portions]
         named = {Digest(p.ruling): ruling for p, ruling in zip(leaf.portions, rulings, strict=True)}
         before = {} if leaf.revision == 1 else self._holders(leaf.record_id, kept)
-        shares = shares_of(leaf, named)
+        shares = {r: places for r, places in shares_of(leaf, named).items() if r in self._agencies}
         for recipient, places in shares.items():
             head = self.heads.get(recipient) or chain_start(self._domains, self._lane, recipient)
             certificate = certify_leaf(
@@ -156,6 +163,10 @@ class Shown:
 
     def _holders(self, record_id: bytes, kept: Kept) -> Holders:
         return self.news.holders.get(record_id) or kept.holders.get(record_id, {})
+
+
+def _agencies_of(version: Arrangement | None) -> frozenset[AgencyId]:
+    return frozenset(() if version is None else version.directory.agency_ids)
 
 
 def _parsed(data: bytes) -> Ruling:

@@ -9,8 +9,9 @@ from agencies.shown import NOTHING_KEPT, Kept, Lacks, Shown
 from schemas.arrangement import Arrangement
 from schemas.certificate import Head
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Admitted, RulingEntry
-from schemas.rulings import ruling_digest
+from schemas.ledger import Admitted, Gap, Leaf, RulingEntry
+from schemas.rulings import parse_ruling, ruling_bytes, ruling_digest
+from schemas.verdicts import Effect, Verdict
 from tests.support import federation
 from tests.support.drafts import plain
 from tests.support.lanes import GrowingLane, items_of
@@ -109,6 +110,47 @@ def test_by_a_ruling_that_is_none_nothing_is_shown(data: bytes) -> None:
     shown = nothing()
     shown.take(items, VERSIONS)
     assert (shown.heads, set(shown.news.rulings)) == ({}, {named})
+
+
+@pytest.mark.parametrize("invented", ["xx-nobody", "", "\x00"])
+def test_who_is_no_agency_of_the_version_has_no_chain(invented: str) -> None:
+    """Leaf and ruling may say what they like: there are no more chains than agencies, and no name that SQL refuses."""
+    lane = GrowingLane(M, GB)
+    lane.publish(plain(1, FR))
+    nobody = AgencyId(invented)
+    items: list[RulingEntry | Leaf] = []
+    names: dict[bytes, Digest] = {}
+    for item in items_of(lane.messages):
+        if isinstance(item, RulingEntry):
+            ruling = parse_ruling(item.ruling)
+            more = Verdict(nobody, False, Effect.PERMIT, ruling.verdict(FR).rules)
+            data = ruling_bytes(msgspec.structs.replace(ruling, verdicts=(*ruling.verdicts, more)))
+            names[ruling_digest(M.domains, item.ruling)] = ruling_digest(M.domains, data)
+            items.append(RulingEntry(data))
+        elif isinstance(item, Admitted):
+            portions = tuple(
+                msgspec.structs.replace(p, audience=(*p.audience, nobody), ruling=names[p.ruling])
+                for p in item.portions
+            )
+            items.append(msgspec.structs.replace(item, portions=portions, active=(*item.active, nobody)))
+        else:
+            items.append(item)
+    shown = nothing()
+    shown.take(items, VERSIONS)
+    assert (shown.heads, shown.news.digests) == (heads(lane), lane.chains)
+    assert all(holders.keys() == {FR} for holders in shown.news.holders.values())
+
+
+def test_a_leaf_after_which_none_could_be_numbered_is_none() -> None:
+    """SQL counts to 2**63 - 1, and one more would be kept."""
+    lane = GrowingLane(M, GB)
+    last = Gap(2**63 - 1, 0, 0, 0, 1, 2)
+    shown = nothing()
+    shown.take([last, *items_of(lane.messages)], VERSIONS)
+    before = shown.leaves
+    lane.publish(plain(1, FR))
+    shown.take([last, *items_of(lane.messages)], VERSIONS)
+    assert (before, shown.leaves, shown.heads) == (1, 2, heads(lane))
 
 
 def test_a_rule_that_the_version_lacks_has_no_reason() -> None:
