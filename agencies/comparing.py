@@ -7,23 +7,32 @@
   it waits until all is read that was written when it was found waiting, committed or not: two partitions do not show
   one transaction's end at one instant.
 - What was taken in is kept with each round of comparing, no more than every two seconds: a restart reads that again.
+- It reads the ledger for itself, from where it stands. Nothing waits for it: an older store's whole ledger is taken in
+  while the node works, and what comes in its way keeps no version from being adopted.
+- What does not parse is passed over, since it would never parse: what it lacks was not shown.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from agencies.kafka import Connection, written
+from agencies.errors import PositionMoved
+from agencies.judging import Delivered
+from agencies.kafka import Connection, Reader, written
 from agencies.shown import NOTHING_KEPT, News, Shown
 from agencies.store import Store
 from agencies.store.showing import Place, kept, resume, settle
-from schemas.arrangement import Arrangement
+from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
+from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
-from schemas.ledger import Leaf, RulingEntry
+from schemas.ledger import Activation, Leaf, LeafEntry, RulingEntry, parse_leaf, parse_ledger_entry
+from schemas.logs import told
+from schemas.stopping import stop_if_asked
 from schemas.verdicts import Alarm
 
 log = logging.getLogger("entente.agencies.comparing")
@@ -32,7 +41,14 @@ _EVERY_S = 2.0
 _MOST_NEWS: Final = 5_000
 """Digests, rulings and records that are in memory before they are kept."""
 
-Versions = Mapping[Digest, Arrangement]
+
+class Versions(Protocol):
+    """All that was signed, as far as it was read, and reading on."""
+
+    @property
+    def versions(self) -> Mapping[Digest, Arrangement]: ...
+
+    async def refresh(self) -> None: ...
 
 
 class Reading(Protocol):
@@ -42,42 +58,80 @@ class Reading(Protocol):
 
 
 class Comparing:
-    """Takes in our ledger as it is read, and compares the receipts that the inbox has stored."""
+    """Takes in our ledger, and compares the receipts that the inbox has stored."""
 
     def __init__(
-        self, store: Store, connection: Connection, topic: str, lane: AgencyId, domains: Domains
+        self,
+        store: Store,
+        connection: Connection,
+        topic: str,
+        signed: Versions,
+        lane: AgencyId,
+        domains: Domains,
     ) -> None:
         self._store = store
         self._connection = connection
         self._topic = topic
+        self._signed = signed
         self._lane = lane
         self._domains = domains
         self._shown = Shown(lane, domains, {}, 0, None)
-        self._kept = self._next = Place(0, 0)
+        self._kept = self._next = Place(0, 0, None)
         self._due = 0.0
         self._waiting: frozenset[bytes] = frozenset()
         self._end: int | None = None
         """Where the ledger was written to when those were found waiting."""
 
-    async def resume(self, versions: Versions) -> int:
+    async def run(self) -> None:
+        """Follow the ledger for ever. Raises: `PositionMoved`, `ArrangementError`."""
+        reader = Reader(self._connection)
+        try:
+            await reader.start()
+            failed = True
+            while True:
+                stop_if_asked()
+                try:
+                    if failed:
+                        reader.assign(self._topic, {0: await self.resume()})
+                        failed = False
+                    await self.take(await reader.poll())
+                    await self.compare(reader)
+                except (ArrangementError, PositionMoved):
+                    raise
+                except Exception as error:  # infrastructure: go on from what was kept
+                    log.warning("ledger is compared again (%s)", told(error))
+                    failed = True
+                    await asyncio.sleep(0.2)
+        finally:
+            await reader.stop()
+
+    async def resume(self) -> int:
         """Go on from what SQL knows. Returns the offset from which the ledger must be read.
 
-        Raises: `KeyError` if the version that was active there is not given.
+        Raises: `ArrangementError` if the version that was active there is one that nobody signed.
         """
         found = await self._store.run(partial(resume, topic=self._topic))
-        version = None if found.version is None else versions[found.version]
+        active = found.place.version
+        versions = await self._versions(() if active is None else (active,))
+        version = None if active is None else versions[active]
         self._shown = Shown(self._lane, self._domains, found.heads, found.place.leaves, version)
         self._kept = self._next = found.place
         self._waiting, self._end = frozenset(), None
         return found.place.offset
 
-    async def take(self, items: Sequence[RulingEntry | Leaf], upto: int, versions: Versions) -> None:
-        """Take in what follows in the ledger, up to an offset. Raises: `KeyError` as `Shown.take` does."""
+    async def take(self, messages: Sequence[Delivered]) -> None:
+        """Take in what follows in the ledger. Raises: `ArrangementError` for a version that nobody signed."""
+        if not messages:
+            return
+        # In a thread, also below: a certificate for each delivery takes longer than others here should wait.
+        items = await asyncio.to_thread(_items, messages)
+        versions = await self._versions([Digest(i.arrangement) for i in items if isinstance(i, Activation)])
         lacks = self._shown.lacks(items)
         known = await self._store.run(partial(kept, lacks=lacks)) if any(lacks) else NOTHING_KEPT
-        # In a thread: a certificate for each delivery takes longer than whoever else this process serves should wait.
         await asyncio.to_thread(self._shown.take, items, versions, known)
-        self._next = Place(upto, self._shown.leaves)
+        version = self._shown.version
+        active = None if version is None else version.digest
+        self._next = Place(messages[-1].offset + 1, self._shown.leaves, active)
 
     async def compare(self, reader: Reading) -> None:
         """Keep what was taken in and compare, if it is time; all that the reader has given must be taken in.
@@ -106,3 +160,31 @@ class Comparing:
             if self._waiting:
                 self._end = await written(self._connection, self._topic)
         self._due = time.monotonic() + (0.0 if settled.more else _EVERY_S)
+
+    async def _versions(self, needed: Sequence[Digest]) -> Mapping[Digest, Arrangement]:
+        if not all(version in self._signed.versions for version in needed):
+            await self._signed.refresh()
+        versions = self._signed.versions
+        for version in needed:
+            if version not in versions:
+                raise ArrangementError(
+                    f"our lane has activated version {version.hex()[:16]}, which nobody signed"
+                )
+        return versions
+
+
+def _items(messages: Sequence[Delivered]) -> list[RulingEntry | Leaf]:
+    """The rulings and leaves of ledger messages, in order."""
+    items: list[RulingEntry | Leaf] = []
+    for message in messages:
+        entries: Sequence[bytes] = ()
+        with contextlib.suppress(BadFrame):
+            entries = parse_parcel(message.value).entries
+        for data in entries:
+            with contextlib.suppress(BadFrame):
+                entry = parse_ledger_entry(data)
+                if isinstance(entry, RulingEntry):
+                    items.append(entry)
+                elif isinstance(entry, LeafEntry):
+                    items.append(parse_leaf(entry.leaf))
+    return items

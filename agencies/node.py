@@ -103,9 +103,9 @@ class Node:
                 inbox.widen(standing.arrangement.directory.partitions)
 
             ledger = ledger_topic(s.agency, place.prefix)
-            comparing = Comparing(store, connection, ledger, s.agency, arrangement.domains)
-            lane = LaneStanding(store, connection, ledger, signed, adopt, comparing)
+            lane = LaneStanding(store, connection, ledger, signed, adopt)
             await lane.resume()
+            comparing = Comparing(store, connection, ledger, signed, s.agency, arrangement.domains)
             outbox = Outbox(store, sealer, clock)
             officers = None
             if s.api is not None:
@@ -121,6 +121,7 @@ class Node:
                 loops.create_task(inbox.run())
                 loops.create_task(inbox.watch(silence))
                 loops.create_task(lane.run())
+                loops.create_task(comparing.run())
                 if officers is not None:
                     loops.create_task(officers.run())
                 try:

@@ -73,7 +73,7 @@ class _Reasons(dict[RuleId, str]):
 
 
 class Shown:
-    """Our lane's chains. `heads`: where each stands; `leaves`: how many were taken in; `version`: active then."""
+    """Our lane's chains. `heads`: where each stands; `leaves`: how many were taken in; `version`: active there."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Shown:
     ) -> None:
         self._lane = lane
         self._domains = domains
-        self._version = version
+        self.version = version
         self._agencies = _agencies_of(version)
         self._reasons = _Reasons({} if version is None else reasons_of(version.body.policies))
         self._rulings: dict[Digest, Ruling] = {}
@@ -118,12 +118,12 @@ class Shown:
                 continue
             self.leaves = item.number + 1
             if isinstance(item, Activation):
-                self._version = versions[Digest(item.arrangement)]
-                self._agencies = _agencies_of(self._version)
-                self._reasons = _Reasons(reasons_of(self._version.body.policies))
+                self.version = versions[Digest(item.arrangement)]
+                self._agencies = _agencies_of(self.version)
+                self._reasons = _Reasons(reasons_of(self.version.body.policies))
                 told = Told(self._reasons)
-            elif isinstance(item, Admitted) and self._version is not None:
-                self._admitted(item, self._version, told, kept)
+            elif isinstance(item, Admitted) and self.version is not None:
+                self._admitted(item, self.version, told, kept)
         # Not before: `lacks` said of each that it is here
         while len(self._rulings) > MOST_RULINGS:
             self._rulings.pop(next(iter(self._rulings)))

@@ -5,12 +5,11 @@
   so nothing is ever sealed under a version, or dated by a clock, that the broker does not decide under yet.
 - Each activation is kept in SQL with its place in the ledger's topic; a restart goes on from the last one.
 - A leaf that tells of a gap in our sequence is an alarm: our relay makes none, so what we sealed was lost on its way.
-- What is read is handed on to `Comparing`, which also says from where to read: it is behind, never ahead.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -18,8 +17,6 @@ import msgspec
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import select
 
-from agencies.comparing import Comparing
-from agencies.errors import PositionMoved
 from agencies.judging import Delivered
 from agencies.kafka import Connection, Reader, read_all
 from agencies.store import Store
@@ -31,7 +28,7 @@ from schemas.clock import ClockMap
 from schemas.frames import parse_parcel
 from schemas.history import History, Standing
 from schemas.ids import Digest
-from schemas.ledger import Activation, Gap, Leaf, LeafEntry, RulingEntry, parse_leaf, parse_ledger_entry
+from schemas.ledger import Activation, Gap, LeafEntry, parse_leaf, parse_ledger_entry
 from schemas.logs import told
 from schemas.stopping import stop_if_asked
 from schemas.verdicts import Alarm
@@ -98,75 +95,52 @@ class LaneStanding:
         topic: str,
         signed: Signed,
         adopt: Callable[[Standing], None],
-        comparing: Comparing,
     ) -> None:
         self._store = store
         self._connection = connection
         self._topic = topic
         self._signed = signed
         self._adopt = adopt
-        self._comparing = comparing
-        self._activated = -1
+        self._offset = 0
 
     async def resume(self) -> None:
         """Adopt what SQL knows to be active."""
         kept = await self._store.run(_last)
         if kept is not None:
             self._adopt(await self._standing(Digest(kept.arrangement), _clock.decode(kept.clock)))
-            self._activated = kept.number
+            self._offset = kept.ledger_offset  # again: another activation may stand in the same message
 
     async def run(self) -> None:
         """Follow the ledger for ever."""
         reader = Reader(self._connection)
         try:
             await reader.start()
-            failed = True
+            reader.assign(self._topic, {0: self._offset})
             while True:
                 stop_if_asked()
                 try:
-                    if failed:
-                        offset = await self._comparing.resume(self._signed.versions)
-                        reader.assign(self._topic, {0: offset})
-                        failed = False
-                    await self._take_in(await reader.poll())
-                    await self._comparing.compare(reader)
-                except (ArrangementError, PositionMoved):
+                    for message in await reader.poll():
+                        await self._read(message)
+                        self._offset = message.offset + 1
+                except ArrangementError:
                     raise
                 except Exception as error:  # infrastructure: read it again
                     log.warning("ledger is read again (%s)", told(error))
-                    failed = True
                     await asyncio.sleep(0.2)
+                    reader.rewind(self._topic, {0: self._offset})
         finally:
             await reader.stop()
 
-    async def _take_in(self, messages: Sequence[Delivered]) -> None:
-        items: list[RulingEntry | Leaf] = []
-        for message in messages:
-            items += await self._read(message)
-        if messages:
-            await self._comparing.take(items, messages[-1].offset + 1, self._signed.versions)
-
-    async def _read(self, message: Delivered) -> list[RulingEntry | Leaf]:
-        """The message's rulings and leaves, once what they say of our standing is heard."""
-        items: list[RulingEntry | Leaf] = []
+    async def _read(self, message: Delivered) -> None:
         for data in parse_parcel(message.value).entries:
             entry = parse_ledger_entry(data)
-            if isinstance(entry, RulingEntry):
-                items.append(entry)
-            elif isinstance(entry, LeafEntry):
-                items.append(leaf := parse_leaf(entry.leaf))
-                await self._hear(leaf, message.offset)
-        return items
-
-    async def _hear(self, leaf: Leaf, offset: int) -> None:
-        if isinstance(leaf, Activation):
-            standing = await self._standing(Digest(leaf.arrangement), leaf.clock)
-            if leaf.number > self._activated:
-                await self._store.run(partial(_keep, leaf=leaf, ledger_offset=offset))
-                self._activated = leaf.number
+            leaf = parse_leaf(entry.leaf) if isinstance(entry, LeafEntry) else None
+            if isinstance(leaf, Activation):
+                standing = await self._standing(Digest(leaf.arrangement), leaf.clock)
+                await self._store.run(partial(_keep, leaf=leaf, ledger_offset=message.offset))
                 self._adopt(standing)
-        elif isinstance(leaf, Gap) and await self._store.run(partial(_alarm, leaf=leaf)):
-            log.warning("%s: %s", Alarm.SEQUENCE_GAP, _detail(leaf))
+            elif isinstance(leaf, Gap) and await self._store.run(partial(_alarm, leaf=leaf)):
+                log.warning("%s: %s", Alarm.SEQUENCE_GAP, _detail(leaf))
 
     async def _standing(self, version: Digest, clock: ClockMap) -> Standing:
         """Raises: `ArrangementError` if our lane is decided under a version that nobody signed."""
@@ -183,11 +157,11 @@ class LaneStanding:
 class _Kept(NamedTuple):
     arrangement: bytes
     clock: bytes
-    number: int
+    ledger_offset: int
 
 
 def _last(connection: SqlConnection) -> _Kept | None:
-    columns = (activations.c.arrangement, activations.c.clock, activations.c.number)
+    columns = (activations.c.arrangement, activations.c.clock, activations.c.ledger_offset)
     row = connection.execute(select(*columns).order_by(activations.c.number.desc()).limit(1)).first()
     return None if row is None else _Kept(bytes(row[0]), bytes(row[1]), int(row[2]))
 
@@ -197,7 +171,7 @@ def _detail(gap: Gap) -> str:
 
 
 def _alarm(connection: SqlConnection, leaf: Gap) -> bool:
-    """Keep the alarm, once: after a restart the end of the ledger is read again."""
+    """Keep the alarm, once: after a restart the ledger is read again from the last activation."""
     detail = _detail(leaf)
     same = (alarms.c.alarm == Alarm.SEQUENCE_GAP) & (alarms.c.detail == detail)
     if connection.scalar(select(alarms.c.id).where(same)) is not None:

@@ -17,7 +17,6 @@ from agencies.shown import Holders, Kept, Lacks, News
 from agencies.store.alarms import keep_alarm
 from agencies.store.database import insert_new, insert_or_set
 from agencies.store.tables import (
-    activations,
     receipts,
     shown_chains,
     shown_holders,
@@ -40,18 +39,18 @@ _holders = msgspec.msgpack.Decoder(dict[AgencyId, bytes])
 
 
 class Place(NamedTuple):
-    """How far the ledger was taken in: the next offset of its topic, and the next leaf's number."""
+    """How far the ledger was taken in: its topic's next offset, the next leaf's number, the version active there."""
 
     offset: int
     leaves: int
+    version: Digest | None
 
 
 class Resumed(NamedTuple):
-    """What was taken in before: how far, where each chain stood, and the version active there."""
+    """What was taken in before: how far, and where each chain stood."""
 
     place: Place
     heads: dict[AgencyId, Head]
-    version: Digest | None
 
 
 class Settled(NamedTuple):
@@ -65,8 +64,8 @@ class Settled(NamedTuple):
 def resume(connection: Connection, topic: str) -> Resumed:
     """What is kept of the ledger on this topic; a place is made at first sight."""
     connection.execute(insert_new(connection, shown_place), {"topic": topic, "offset": 0, "leaves": 0})
-    columns = (shown_place.c.offset, shown_place.c.leaves)
-    place = Place(*connection.execute(select(*columns).where(shown_place.c.topic == topic)).one())
+    row = connection.execute(select(shown_place).where(shown_place.c.topic == topic)).one()
+    version = None if row.version is None else Digest(bytes(row.version))
     newest = select(shown_chains.c.recipient, func.max(shown_chains.c.upto)).group_by(
         shown_chains.c.recipient
     )
@@ -75,14 +74,7 @@ def resume(connection: Connection, topic: str) -> Resumed:
         digest = _digest_at(connection, recipient, upto)
         if digest is not None:
             heads[AgencyId(recipient)] = Head(int(upto), digest)
-    active = (
-        select(activations.c.arrangement)
-        .where(activations.c.ledger_offset < place.offset)
-        .order_by(activations.c.number.desc())
-        .limit(1)
-    )
-    version = connection.scalar(active)
-    return Resumed(place, heads, None if version is None else Digest(bytes(version)))
+    return Resumed(Place(int(row.offset), int(row.leaves), version), heads)
 
 
 def kept(connection: Connection, lacks: Lacks) -> Kept:
@@ -171,9 +163,7 @@ def _write(connection: Connection, news: News, heads: Mapping[AgencyId, Head]) -
 
 def _move(connection: Connection, topic: str, before: Place, after: Place) -> None:
     where = (shown_place.c.topic == topic) & (shown_place.c.offset == before.offset)
-    moved = connection.execute(
-        update(shown_place).where(where).values(offset=after.offset, leaves=after.leaves)
-    )
+    moved = connection.execute(update(shown_place).where(where).values(after._asdict()))
     if moved.rowcount != 1:  # compare-and-set: another process took this in, too
         raise PositionMoved(f"place in '{topic}' is not {before.offset} any more")
 

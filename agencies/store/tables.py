@@ -206,6 +206,7 @@ shown_place = Table(
     Column("topic", Text, primary_key=True),
     Column("offset", BigInteger, nullable=False),
     Column("leaves", BigInteger, nullable=False),
+    Column("version", LargeBinary),
 )
 
 shown_chains = Table(

@@ -1,27 +1,29 @@
 """Receipts held against our ledger: what contradicts it is told once, and what it does not show yet is waited for."""
 
+import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
 from sqlalchemy import func, insert, select
 
 from agencies.comparing import Comparing
 from agencies.errors import PositionMoved
+from agencies.judging import Delivered
 from agencies.kafka import Connection
-from agencies.standing import _keep
 from agencies.store import Store
 from agencies.store.tables import alarms, receipts, shown_chains
-from schemas.arrangement import Arrangement
+from schemas.arrangement import ArrangementError
 from schemas.controls import NO_HEAD
+from schemas.frames import Parcel, pack_parcel
 from schemas.ids import AgencyId
-from schemas.ledger import Activation, Leaf, RulingEntry
+from schemas.ledger import LeafEntry, entry_bytes
 from schemas.verdicts import Alarm
 from tests.support.drafts import plain
-from tests.support.lanes import GrowingLane, items_of
+from tests.support.lanes import GrowingLane
 from tests.support.members import members
+from tests.support.reading import Ledger, Signed, delivered, run_until
 from tests.vectors.scenes import FR, GB, IT
 
 M = members()
@@ -39,34 +41,23 @@ class Originator:
         self.end: int | None = None
         self.asked = 0
         self._read = 0
-        self._versions = {M.arrangement.digest: M.arrangement}
-        self._comparing = self._made()
+        self.signed = Signed(M.arrangement)
+        self._comparing = self.made()
 
-    def _made(self) -> Comparing:
-        return Comparing(self.store, NOWHERE, LEDGER, GB, M.domains)
-
-    def knows(self, version: Arrangement) -> None:
-        self._versions[version.digest] = version
+    def made(self) -> Comparing:
+        return Comparing(self.store, NOWHERE, LEDGER, self.signed, GB, M.domains)
 
     async def restart(self) -> None:
-        self._comparing = self._made()
-        self._read = await self._comparing.resume(self._versions)
+        self._comparing = self.made()
+        self._read = await self._comparing.resume()
 
     async def follow(self, count: int | None = None) -> None:
         """Read so many messages more, or all that there are; then compare."""
         upto = len(self.lane.messages) if count is None else self._read + count
-        if upto > self._read:
-            items = items_of(self.lane.messages[self._read : upto])
-            await self._stand(items)
-            await self._comparing.take(items, upto, self._versions)
-            self._read = upto
+        messages = delivered(self.lane.messages[self._read : upto], self._read)
+        self._read += len(messages)
+        await self._comparing.take(messages)
         await self._comparing.compare(self)
-
-    async def _stand(self, items: Sequence[RulingEntry | Leaf]) -> None:
-        """As `LaneStanding` does before it hands them on."""
-        for leaf in items:
-            if isinstance(leaf, Activation):
-                await self.store.run(partial(_keep, leaf=leaf, ledger_offset=self._read))
 
     async def position(self, _topic: str) -> int:
         return self._read
@@ -237,11 +228,34 @@ async def test_a_restart_goes_on_with_chains_rulings_versions_and_who_holds_what
     await node.receipt(IT, 0, 4)
     await node.follow()
     assert (await node.told(), await node.open()) == ([], 0)
-    node.knows(node.lane.amend("amended").arrangement)
+    amended = node.lane.amend("amended").arrangement
+    node.signed.later[amended.digest] = amended  # signed, and not read yet
+    await node.follow()
+    node.signed = Signed(M.arrangement)
+    node.signed.later[amended.digest] = amended
+    await node.restart()
     node.lane.publish(plain(1, FR, IT, revision=3))
     await node.receipt(FR, 4, 5)
     await node.follow()
     assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_a_version_that_nobody_signed_ends_it(node: Originator) -> None:
+    await node.follow()
+    node.lane.amend("amended")
+    with pytest.raises(ArrangementError, match="which nobody signed"):
+        await node.follow()
+
+
+async def test_what_does_not_parse_shows_nothing_and_is_passed_over(node: Originator) -> None:
+    leaf = entry_bytes(LeafEntry(b"\xc1"))
+    node.lane.messages += [b"", b"ENTENTE\x01\xc1", pack_parcel(Parcel(1, (), (), (b"\xc1", leaf)))]
+    node.lane.publish(plain(1, FR))
+    await node.receipt(FR, 0, 1)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 0)
+    await node.restart()
+    assert await node.position(LEDGER) == len(node.lane.messages)
 
 
 async def test_a_crash_before_anything_is_kept_reads_it_again(
@@ -312,3 +326,61 @@ async def test_two_processes_on_one_store_are_noticed(node: Originator) -> None:
     await node.follow()
     with pytest.raises(PositionMoved):
         await other.follow()
+
+
+async def test_a_loop_of_its_own_reads_on_from_what_was_kept_and_tells_once(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.lane.publish(plain(1, FR), plain(2, FR))
+    await node.receipt(FR, 0, 2)
+    await node.receipt(FR, 2, 3, OTHER)
+    for start in (0, len(node.lane.messages)):
+        topic = Ledger(node.lane.messages)
+        monkeypatch.setattr("agencies.comparing.Reader", lambda _, topic=topic: topic)
+        await run_until(topic.taken_in, node.made().run())
+        assert topic.starts == [start]
+        said = (
+            "'fr-oltim' says that it stored numbers 3 to 3 of our lane: by our ledger 2 were delivered to it"
+        )
+        assert (await node.told(), await node.open()) == ([said], 0)
+
+
+async def test_after_a_failure_the_loop_goes_on_from_what_was_kept(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.lane.publish(plain(1, FR))
+    await node.follow()
+    before = len(node.lane.messages)
+    node.lane.publish(plain(2, FR))
+    await node.receipt(FR, 0, 2)
+    take = Comparing.take
+
+    async def fails_once(self: Comparing, messages: list[Delivered]) -> None:
+        monkeypatch.setattr(Comparing, "take", take)
+        await take(self, messages)
+        raise OSError("the store is away")
+
+    monkeypatch.setattr(Comparing, "take", fails_once)
+    topic = Ledger(node.lane.messages)
+    monkeypatch.setattr("agencies.comparing.Reader", lambda _: topic)
+    await run_until(topic.taken_in, node.made().run())
+    assert topic.starts == [before, before]
+    assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_another_process_on_the_store_ends_the_loop(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.lane.publish(plain(1, FR))
+    topic = Ledger(node.lane.messages)
+    compare = Comparing.compare
+
+    async def after_another(self: Comparing, reader: Ledger) -> None:
+        if self is not node._comparing:
+            await node.follow()
+        await compare(self, reader)
+
+    monkeypatch.setattr(Comparing, "compare", after_another)
+    monkeypatch.setattr("agencies.comparing.Reader", lambda _: topic)
+    with pytest.raises(PositionMoved):
+        await run_until(asyncio.Event(), node.made().run())

@@ -53,7 +53,7 @@ async def test_a_stop_that_got_lost_while_a_restored_copy_was_found_ends_the_nod
 
     async def up(*_: object) -> None: ...
 
-    for name in ("Signed", "LaneStanding", "Inbox"):
+    for name in ("Signed", "LaneStanding", "Comparing", "Inbox"):
         monkeypatch.setattr(f"agencies.node.{name}", Idle)
     monkeypatch.setattr("agencies.node.up", up)
     monkeypatch.setattr(Node, "_check_tail", check)

@@ -1,20 +1,18 @@
-"""A node follows its own ledger: versions are adopted; what is missing, and which receipts differ, is told once."""
+"""A node follows its own ledger: versions are adopted, and what is missing of what we sealed is an alarm, kept once."""
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from agencies.comparing import Comparing
-from agencies.judging import Delivered
 from agencies.kafka import Connection
 from agencies.standing import LaneStanding, Signed
 from agencies.store import Store
-from agencies.store.tables import alarms, receipts, shown_place
+from agencies.store.tables import alarms
 from broker.lane import fold
 from broker.step import ledger_parcels
 from schemas.arrangement import Arrangement
@@ -25,41 +23,11 @@ from tests.support import federation
 from tests.support.drafts import plain
 from tests.support.lanes import GrowingLane
 from tests.support.members import members
+from tests.support.reading import Ledger, run_until
 from tests.vectors.scenes import FR
 
 NCA = AgencyId("gb-nca")
 NOWHERE = Connection("nowhere:1", ssl.create_default_context())
-
-
-class Ledger:
-    """Stands for the reader: a ledger's messages from where it was assigned, then nothing."""
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        self._values = values
-        self._next = 0
-        self._idle = 0
-        self.taken_in = asyncio.Event()
-        self.starts: list[int] = []
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def assign(self, _topic: str, offsets: dict[int, int]) -> None:
-        self._next = offsets[0]
-        self.starts.append(self._next)
-
-    async def position(self, _topic: str) -> int:
-        return self._next
-
-    async def poll(self) -> list[Delivered]:
-        first, self._next = self._next, len(self._values)
-        if first == self._next:
-            self._idle += 1
-            if self._idle > 2:  # what waited for the ledger's end was looked at again
-                self.taken_in.set()
-            await asyncio.sleep(0.01)
-        return [Delivered(0, first + i, value, True) for i, value in enumerate(self._values[first:])]
 
 
 def ledger(first: int) -> list[bytes]:
@@ -85,71 +53,89 @@ async def test_a_gap_in_our_sequence_is_one_alarm_however_often_the_ledger_is_re
             assert [tuple(row) for row in rows] == [("sequence_gap", detail) for detail in told]
 
 
-async def test_a_receipt_that_differs_is_one_alarm_and_what_was_read_is_not_read_again(
+async def test_a_restart_reads_from_the_last_activation_on_though_nothing_was_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agencies.comparing._EVERY_S", 0.0)
+    """A store that is older than the comparison has no place of it: the next activation waits for none of that."""
     lane = GrowingLane(members(), NCA)
-    lane.publish(plain(1, FR), plain(2, FR))
-
-    async def written(*_: object) -> int:
-        return len(lane.messages)
-
-    monkeypatch.setattr("agencies.comparing.written", written)
-    row = {"recipient": FR, "exceptions": "[]", "received_at_ms": 0}
-    right = {"id": b"1", "after": 0, "upto": 2, "head": lane.chains[FR][1], **row}
-    wrong = {"id": b"2", "after": 2, "upto": 3, "head": bytes(32), **row}
+    lane.publish(plain(1, FR))
+    before = len(lane.messages)
+    second = lane.amend("amended").arrangement
     async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
-        signed = Signed(NOWHERE, "arrangement", members().arrangement.digest)
-        signed._history = history_of()
-        await store.run(lambda c: c.execute(insert(receipts), [right, wrong]))
+        signed = signed_of(second)
         adopted: list[Standing] = []
-        for start in (0, len(lane.messages)):
-            topic = Ledger(lane.messages)
-            await follow(store, signed, topic, monkeypatch, adopted.append)
-            assert topic.starts == [start]
-            details = await store.run(lambda c: c.scalars(select(alarms.c.detail)).all())
-            assert details == [
-                "'fr-oltim' says that it stored numbers 3 to 3 of our lane: by our ledger 2 were delivered to it"
-            ]
-        assert [standing.arrangement.digest for standing in adopted] == [members().arrangement.digest] * 2
+        await follow(store, signed, Ledger(lane.messages), monkeypatch, adopted.append)
+        digests = [members().arrangement.digest, second.digest]
+        assert [standing.arrangement.digest for standing in adopted] == digests
+        adopted.clear()
+        topic = Ledger(lane.messages)
+        await follow(store, signed, topic, monkeypatch, adopted.append)
+        assert topic.starts == [before]
+        assert {standing.arrangement.digest for standing in adopted} == {second.digest}
 
 
-async def test_what_was_not_kept_is_read_again_and_no_older_version_is_adopted(
+async def test_versions_are_adopted_while_nothing_can_be_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure in the middle, and a restart, begin where comparing stands: before the last activation."""
+    """What keeps failing there is tried for ever, beside this."""
+    failed = asyncio.Event()
+
+    def fails(*_: object, **__: object) -> None:
+        failed.set()
+        raise ValueError("a name that the database refuses")
+
+    monkeypatch.setattr("agencies.comparing.settle", fails)
     lane = GrowingLane(members(), NCA)
     lane.publish(plain(1, FR))
     second = lane.amend("amended").arrangement
+    both = asyncio.Event()
+
+    def adopt(standing: Standing) -> None:
+        if standing.arrangement.digest == second.digest:
+            both.set()
+
     async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
-        signed = Signed(NOWHERE, "arrangement", members().arrangement.digest)
-        signed._history = history_of(second)
+        signed = signed_of(second)
+        monkeypatch.setattr("agencies.comparing.Reader", lambda _: Ledger(lane.messages))
+        comparing = Comparing(store, NOWHERE, "ledger", signed, NCA, members().domains)
+        await run_until(failed, comparing.run())
+        task = asyncio.ensure_future(comparing.run())
+        await follow(store, signed, Ledger(lane.messages), monkeypatch, adopt)
+        assert (both.is_set(), task.done()) == (True, False)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_what_could_not_be_kept_is_read_again_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = GrowingLane(members(), NCA)
+    lane.publish(plain(1, FR))
+    before = len(lane.messages)
+    second = lane.amend("amended").arrangement
+    async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
         adopted: list[Standing] = []
-        compare = Comparing.compare
 
-        async def fails_once(self: Comparing, reader: Ledger) -> None:
-            monkeypatch.setattr(Comparing, "compare", compare)
-            raise OSError("the store is away")
+        def adopt(standing: Standing) -> None:
+            adopted.append(standing)
+            if len(adopted) == 2:
+                raise OSError("the store is away")
 
-        monkeypatch.setattr(Comparing, "compare", fails_once)
         topic = Ledger(lane.messages)
-        await follow(store, signed, topic, monkeypatch, adopted.append)
-        assert topic.starts == [0, 0]
-        digests = [members().arrangement.digest, second.digest]
+        await follow(store, signed_of(second), topic, monkeypatch, adopt)
+        assert topic.starts == [0, before]
+        digests = [members().arrangement.digest, second.digest, second.digest]
         assert [standing.arrangement.digest for standing in adopted] == digests
-        await store.run(lambda c: c.execute(delete(shown_place)))
-        adopted.clear()
-        await follow(store, signed, Ledger(lane.messages), monkeypatch, adopted.append)
-        assert [standing.arrangement.digest for standing in adopted] == [second.digest]
 
 
-def history_of(*later: Arrangement) -> History:
+def signed_of(*later: Arrangement) -> Signed:
     """What was signed, as if it were read."""
     genesis = members().arrangement
-    history = History(genesis.digest)
+    signed = Signed(NOWHERE, "arrangement", genesis.digest)
+    signed._history = history = History(genesis.digest)
     history.standings = [Standing(version, IDENTITY_CLOCK) for version in (genesis, *later)]
-    return history
+    return signed
 
 
 async def follow(
@@ -161,12 +147,6 @@ async def follow(
 ) -> None:
     """A node's start: all of the ledger is read, then it stops."""
     monkeypatch.setattr("agencies.standing.Reader", lambda _: topic)
-    comparing = Comparing(store, NOWHERE, "ledger", NCA, members().domains)
-    standing = LaneStanding(store, NOWHERE, "ledger", signed, adopt, comparing)
+    standing = LaneStanding(store, NOWHERE, "ledger", signed, adopt)
     await standing.resume()
-    following = asyncio.ensure_future(standing.run())
-    async with asyncio.timeout(60):
-        await topic.taken_in.wait()
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+    await run_until(topic.taken_in, standing.run())

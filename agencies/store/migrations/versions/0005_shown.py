@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("leaves", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("topic"),
     )
     op.create_table(
