@@ -6,6 +6,7 @@
 - A receipt can come before we have read our ledger as far. What it speaks of was written to the ledger before it, so
   it waits until all is read that was written when it was found waiting, committed or not: two partitions do not show
   one transaction's end at one instant.
+- How far it is written is asked no more often than once in two seconds, whatever waits: each time is a new connection.
 - What was taken in is kept with each round of comparing, no more than every two seconds: a restart reads that again.
 - It reads the ledger for itself, from where it stands. Nothing waits for it: an older store's whole ledger is taken in
   while the node works, and what comes in its way keeps no version from being adopted.
@@ -20,12 +21,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from sqlalchemy import Connection as SqlConnection
+
 from agencies.errors import PositionMoved
 from agencies.judging import Delivered
 from agencies.kafka import Connection, Reader, written
 from agencies.shown import NOTHING_KEPT, News, Shown
 from agencies.store import Store
-from agencies.store.showing import Place, kept, resume, settle
+from agencies.store.receipted import Compared, compare
+from agencies.store.showing import Place, keep, kept, resume
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.canonical import Domains
 from schemas.frames import BadFrame, parse_parcel
@@ -77,7 +81,7 @@ class Comparing:
         self._domains = domains
         self._shown = Shown(lane, domains, {}, 0, None)
         self._kept = self._next = Place(0, 0, None)
-        self._due = 0.0
+        self._due = self._ask_due = 0.0
         self._waiting: frozenset[bytes] = frozenset()
         self._end: int | None = None
         """Where the ledger was written to when those were found waiting."""
@@ -142,24 +146,20 @@ class Comparing:
             return
         reached = self._end is not None and await reader.position(self._topic) >= self._end
         ripe = self._waiting if reached else frozenset()
-        work = partial(
-            settle,
-            topic=self._topic,
-            before=self._kept,
-            after=self._next,
-            news=self._shown.news,
-            heads=self._shown.heads,
-            ripe=ripe,
-        )
-        settled = await self._store.run(work, once=True)
+        compared = await self._store.run(partial(self._settle, ripe=ripe), once=True)
         self._kept, self._shown.news = self._next, News()
-        for detail in settled.told:
+        for detail in compared.told:
             log.warning("%s: %s", Alarm.RECEIPT_DIFFERS, detail)
-        if reached or self._end is None:
-            self._waiting, self._end = settled.waiting, None
-            if self._waiting:
-                self._end = await written(self._connection, self._topic)
-        self._due = time.monotonic() + (0.0 if settled.more else _EVERY_S)
+        if reached:
+            self._waiting, self._end = frozenset(), None
+        if self._end is None and compared.waiting and time.monotonic() >= self._ask_due:
+            self._ask_due = time.monotonic() + _EVERY_S
+            self._waiting, self._end = compared.waiting, await written(self._connection, self._topic)
+        self._due = time.monotonic() + (0.0 if compared.more else _EVERY_S)
+
+    def _settle(self, connection: SqlConnection, ripe: frozenset[bytes]) -> Compared:
+        keep(connection, self._topic, self._kept, self._next, self._shown.news, self._shown.heads)
+        return compare(connection, self._shown.heads, ripe)
 
     async def _versions(self, needed: Sequence[Digest]) -> Mapping[Digest, Arrangement]:
         if not all(version in self._signed.versions for version in needed):

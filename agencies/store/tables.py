@@ -198,7 +198,7 @@ receipts = Table(
     Column("received_at_ms", BigInteger, nullable=False),
     Column("compared", Integer, nullable=False, server_default="0"),
 )
-Index("receipts_open", receipts.c.received_at_ms, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("receipts_open", receipts.c.recipient, receipts.c.upto, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 shown_place = Table(
     "shown_place",

@@ -306,17 +306,58 @@ async def test_what_was_receipted_is_kept_no_longer(node: Originator) -> None:
 async def test_more_receipts_than_one_transaction_looks_at_are_gone_through_at_once(
     node: Originator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agencies.store.showing.MOST_RECEIPTS", 2)
+    monkeypatch.setattr("agencies.store.receipted.MOST_RECEIPTS", 2)
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
     node.lane.publish(*(plain(number, FR) for number in range(1, 6)))
-    await node.receipt(FR, 5, 7, OTHER)
     for number in range(1, 6):
         await node.receipt(FR, number - 1, number)
-    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
-    await node.follow()
-    assert await node.open() == 5  # one of two is compared, and there may be more
-    for _ in range(5):
+    for left in (3, 1, 0):
         await node.follow()
-    assert (len(await node.told()), await node.open()) == (1, 0)
+        assert await node.open() == left
+    await node.receipt(FR, 4, 5)
+    await node.follow()
+    assert (await node.told(), await node.open()) == ([], 1)  # it is not time: all was gone through
+
+
+async def test_what_waits_makes_nothing_else_wait(node: Originator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of one recipient reach further than is shown, others and its own are compared."""
+    monkeypatch.setattr("agencies.store.receipted.MOST_RECEIPTS", 2)
+    node.lane.publish(plain(1, FR, IT))
+    for number in range(7):
+        await node.receipt(FR, 0, 2**63 - 1 - number, OTHER)
+    await node.receipt(FR, 0, 1)
+    await node.receipt(IT, 0, 1, OTHER)
+    await node.follow()
+    assert await node.open() == 7
+    assert [detail[:8] for detail in await node.told()] == ["'it-pds'"]
+
+
+async def test_how_far_is_written_is_not_asked_again_before_its_time(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though rounds follow each other at once, and what waits is more than one of them looks at."""
+    monkeypatch.setattr("agencies.store.receipted.MOST_RECEIPTS", 2)
+    monkeypatch.setattr("agencies.comparing._EVERY_S", 3600.0)
+    node.lane.publish(*(plain(number, FR) for number in range(1, 8)))
+    for number in range(1, 8):
+        await node.receipt(FR, number - 1, number)
+    for number in range(8, 13):
+        await node.receipt(FR, 7, number, OTHER)
+    for left in (10, 6, 4, 3):  # two that can be compared, and once the two that were found waiting
+        await node.follow()
+        assert (await node.open(), node.asked) == (left, 1)
+
+
+async def test_what_was_waited_for_is_told_whatever_comes_meanwhile(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.store.receipted.MOST_RECEIPTS", 1)
+    await node.receipt(FR, 0, 9, OTHER)
+    await node.follow()
+    await node.receipt(FR, 0, 8, OTHER)
+    await node.follow()
+    (detail,) = await node.told()
+    assert "numbers 1 to 9 " in detail
 
 
 async def test_two_processes_on_one_store_are_noticed(node: Originator) -> None:

@@ -84,7 +84,7 @@ async def test_versions_are_adopted_while_nothing_can_be_compared(
         failed.set()
         raise ValueError("a name that the database refuses")
 
-    monkeypatch.setattr("agencies.comparing.settle", fails)
+    monkeypatch.setattr("agencies.comparing.keep", fails)
     lane = GrowingLane(members(), NCA)
     lane.publish(plain(1, FR))
     second = lane.amend("amended").arrangement

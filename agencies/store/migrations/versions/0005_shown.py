@@ -14,7 +14,7 @@ _OPEN = sa.text("compared = 0")
 def upgrade() -> None:
     op.add_column("receipts", sa.Column("compared", sa.Integer(), nullable=False, server_default="0"))
     op.create_index(
-        "receipts_open", "receipts", ["received_at_ms"], sqlite_where=_OPEN, postgresql_where=_OPEN
+        "receipts_open", "receipts", ["recipient", "upto"], sqlite_where=_OPEN, postgresql_where=_OPEN
     )
     op.create_table(
         "shown_place",
