@@ -3,6 +3,10 @@
 - All in the caller's transaction: each comparison and its alarm. So what was told is not told again.
 - Each recipient is looked at for itself, and of its receipts those that can be compared now apart from those that reach
   further than is shown: what one recipient says makes no other wait, and what waits makes nothing else wait.
+- A divergence is one alarm: after a fork every later receipt differs. The next contradiction of that recipient is told
+  once it has agreed about a number further than any before. So there are no more alarms than deliveries, and as many as
+  recipients, whatever members send.
+- Only what its recipient agreed about is dropped of a chain. Numbers that could not be stored agree about nothing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,8 +15,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, select, text, update
 
 from agencies.store.alarms import keep_alarm
+from agencies.store.database import insert_or_set
 from agencies.store.showing import digest_at, drop_before, pieces
-from agencies.store.tables import receipts
+from agencies.store.tables import receipts, shown_recipients
 from schemas.certificate import Head
 from schemas.controls import NO_HEAD
 from schemas.ids import AgencyId
@@ -57,23 +62,54 @@ def compare(connection: Connection, heads: Mapping[AgencyId, Head], ripe: Collec
     return Compared(told, frozenset(waiting), more)
 
 
+class _Known(NamedTuple):
+    """What is known of a recipient: the last number that it agreed about, and whether it has differed since."""
+
+    agreed: int
+    differs: bool
+
+
 def _held(connection: Connection, recipient: AgencyId, shown: int, found: Sequence[_Receipt]) -> list[str]:
-    """What these receipts contradict; they are compared then."""
-    told, agreed = [], 0
+    """What these receipts contradict and is to be told; they are compared then."""
+    told: list[str] = []
+    before = known = _known(connection, recipient)
     for r in found:
-        says = f"'{recipient}' says that it stored numbers {r.after + 1} to {r.upto} of our lane"
-        if r.upto > shown:
-            told.append(f"{says}: by our ledger {shown} were delivered to it")
+        differs = _difference(connection, r, shown)
+        if differs is None:
             continue
-        digest, head = digest_at(connection, recipient, r.upto), bytes(r.head)
-        if digest is not None and head not in (digest, NO_HEAD):
-            ours = f"by our ledger number {r.upto} is {digest.hex()[:16]}"
-            told.append(f"{says}, the last of them certificate {head.hex()[:16]}: {ours}")
-        agreed = max(agreed, r.upto)
+        if not differs:
+            known = _Known(r.upto, False) if r.upto > known.agreed else known
+        elif not known.differs:
+            told.append(
+                f"'{recipient}' says that it stored numbers {r.after + 1} to {r.upto} of our lane{differs}"
+            )
+            known = known._replace(differs=True)
     for names in pieces(bytes(r.id) for r in found):
         connection.execute(update(receipts).where(receipts.c.id.in_(names)).values(compared=1))
-    drop_before(connection, recipient, agreed)
+    if known != before:
+        row = {"recipient": recipient, "agreed": known.agreed, "differs": int(known.differs)}
+        connection.execute(insert_or_set(connection, shown_recipients, "agreed", "differs"), row)
+        drop_before(connection, recipient, known.agreed)
     return told
+
+
+def _difference(connection: Connection, r: _Receipt, shown: int) -> str | None:
+    """What differs, in words that follow on what it says; empty if it agrees, None if nothing can be said."""
+    if r.upto > shown:
+        return f": by our ledger {shown} were delivered to it"
+    digest, head = digest_at(connection, r.recipient, r.upto), bytes(r.head)
+    if digest is None or head == NO_HEAD:
+        return None
+    if head == digest:
+        return ""
+    ours = f"by our ledger number {r.upto} is {digest.hex()[:16]}"
+    return f", the last of them certificate {head.hex()[:16]}: {ours}"
+
+
+def _known(connection: Connection, recipient: AgencyId) -> _Known:
+    columns = (shown_recipients.c.agreed, shown_recipients.c.differs)
+    row = connection.execute(select(*columns).where(shown_recipients.c.recipient == recipient)).first()
+    return _Known(0, False) if row is None else _Known(int(row.agreed), bool(row.differs))
 
 
 def _recipients(connection: Connection) -> Iterator[AgencyId]:

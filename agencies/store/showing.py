@@ -1,8 +1,9 @@
 """What our ledger shows, as a store keeps it: how far it was taken in, and each recipient's chain.
 
 - All in the caller's transaction, the place with what was taken in up to there: a restart goes on from it.
-- A chain is kept in pieces of digests, from the first number that its recipient has not receipted: a receipt of what
-  was receipted before is held against the chain's length alone.
+- A chain is kept in pieces of digests, from the last number that its recipient agreed about, but no more than so many
+  of the newest: each names the one before it, so a receipt of a newer number speaks of the older ones, too. A receipt
+  of what is kept no longer is held against the chain's length alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,9 @@ from agencies.store.database import insert_new, insert_or_set
 from agencies.store.tables import shown_chains, shown_holders, shown_place, shown_rulings
 from schemas.certificate import Head
 from schemas.ids import AgencyId, Digest
+
+#: Digests of a chain that are kept, whatever its recipient says or does not say: 3.2 MB.
+MOST_DIGESTS: Final = 100_000
 
 _DIGEST: Final = 32
 _NAMES: Final = 500  # that one question is asked of
@@ -96,6 +100,8 @@ def _write(connection: Connection, news: News, heads: Mapping[AgencyId, Head]) -
             for recipient, digests in news.digests.items()
         ]
         connection.execute(insert(shown_chains), rows)
+        for recipient in news.digests:
+            drop_before(connection, recipient, heads[recipient].number - MOST_DIGESTS + 1)
     if news.rulings:
         rulings = [{"digest": digest, "bytes": data} for digest, data in news.rulings.items()]
         connection.execute(insert_new(connection, shown_rulings), rulings)

@@ -3,7 +3,8 @@
 - What was sealed: `outbox`, `published`; what officers asked to publish, by the key they gave: `publications`.
 - What was given: `records`, `portions`, `seals`, `capsules`.
 - `activations` are those of our own lane, as its ledger notes them; `shown_*` is what it shows of each recipient's
-  chain: the digests not receipted yet, by the last number of each piece, and what is needed to go on from there.
+  chain: the digests not agreed about yet, by the last number of each piece, what is needed to go on from there, and up
+  to where recipients agreed.
 - `reception_log` is never erased and has no unique pair on purpose: a pair stored twice must show.
 - `texts` is what the full-text search looks through, written with the portion that it is of; the index itself is the
   database's own (`texts_index` in SQLite, the column `indexed` in PostgreSQL).
@@ -230,6 +231,14 @@ shown_holders = Table(
     metadata,
     Column("record_id", LargeBinary, primary_key=True),
     Column("holders", LargeBinary, nullable=False),
+)
+
+shown_recipients = Table(
+    "shown_recipients",
+    metadata,
+    Column("recipient", Text, primary_key=True),
+    Column("agreed", BigInteger, nullable=False),
+    Column("differs", Integer, nullable=False),
 )
 
 alarms = Table(

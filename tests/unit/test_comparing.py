@@ -94,6 +94,11 @@ class Originator:
         assert {alarm for alarm, _ in rows} <= {Alarm.RECEIPT_DIFFERS}
         return [detail for _, detail in rows]
 
+    async def kept(self) -> list[int]:
+        """The last number of each piece of a chain."""
+        rows = await self.store.run(lambda c: c.scalars(select(shown_chains.c.upto)).all())
+        return sorted(rows)
+
     async def open(self) -> int:
         """Receipts that are still to be compared."""
         waiting = select(func.count()).select_from(receipts).where(receipts.c.compared == 0)
@@ -282,7 +287,7 @@ async def test_much_that_was_taken_in_is_kept_before_its_time(
     monkeypatch.setattr("agencies.comparing._MOST_NEWS", 2)
     node.lane.publish(plain(1, FR))
     await node.follow()
-    assert await node.store.run(lambda c: c.scalar(select(func.count()).select_from(shown_chains))) == 1
+    assert await node.kept() == [1]
 
 
 async def test_what_was_receipted_is_kept_no_longer(node: Originator) -> None:
@@ -291,8 +296,7 @@ async def test_what_was_receipted_is_kept_no_longer(node: Originator) -> None:
         await node.follow()
         await node.receipt(FR, number - 1, number)
     await node.follow()
-    kept = await node.store.run(lambda c: c.execute(select(shown_chains.c.upto)).all())
-    assert kept == [(5,)]
+    assert await node.kept() == [5]
     await node.receipt(FR, 0, 2, OTHER)  # an older copy of a recipient's store says it again: by number alone
     await node.follow()
     assert (await node.told(), await node.open()) == ([], 0)
@@ -301,6 +305,73 @@ async def test_what_was_receipted_is_kept_no_longer(node: Originator) -> None:
     await node.receipt(FR, 5, 6)
     await node.follow()
     assert (await node.told(), await node.open()) == ([], 0)
+
+
+async def test_what_differs_is_dropped_by_no_receipt_but_one_that_agrees(node: Originator) -> None:
+    for number in range(1, 5):
+        node.lane.publish(plain(number, FR))
+        await node.follow()
+    await node.receipt(FR, 0, 4, OTHER)
+    await node.receipt(FR, 0, 3, NO_HEAD, [(1, "bad_wrap")])
+    await node.follow()
+    assert (len(await node.told()), await node.open(), await node.kept()) == (1, 0, [1, 2, 3, 4])
+    await node.receipt(FR, 0, 2)
+    await node.follow()
+    assert (len(await node.told()), await node.kept()) == (1, [2, 3, 4])
+
+
+async def test_of_a_chain_that_nobody_agrees_about_the_newest_digests_are_kept(
+    node: Originator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agencies.store.showing.MOST_DIGESTS", 2)
+    for number in range(1, 6):
+        node.lane.publish(plain(number, FR))
+        await node.follow()
+    assert await node.kept() == [4, 5]
+    await node.receipt(FR, 0, 3, OTHER)
+    await node.receipt(FR, 0, 4, OTHER)
+    await node.follow()
+    (detail,) = await node.told()
+    assert "numbers 1 to 4 " in detail
+
+
+async def test_a_divergence_is_told_once_until_a_receipt_agrees_again(node: Originator) -> None:
+    """Every later number differs after a fork, and a member may send any number of receipts."""
+    node.lane.publish(plain(1, FR, IT))
+    for number in range(1, 5):
+        await node.receipt(FR, 0, 1, bytes([number]) * 32)
+    await node.receipt(FR, 1, 2**63 - 1, OTHER)
+    await node.receipt(IT, 0, 1, OTHER)
+    for _ in range(3):
+        await node.follow()
+    assert [detail[:10] for detail in await node.told()] == ["'fr-oltim'", "'it-pds' s"]
+    assert await node.open() == 0
+    await node.restart()
+    node.lane.publish(plain(2, FR), plain(3, FR))
+    await node.receipt(FR, 0, 2, OTHER)
+    await node.follow()
+    assert (len(await node.told()), await node.open()) == (2, 0)
+    await node.receipt(FR, 0, 2)
+    await node.follow()
+    await node.receipt(FR, 2, 3, OTHER)
+    await node.receipt(FR, 2, 3, bytes([8]) * 32)
+    await node.follow()
+    assert ["'fr-oltim' says that it stored numbers 3 to 3 " in d for d in await node.told()] == [
+        False,
+        False,
+        True,
+    ]
+
+
+async def test_who_agrees_about_the_same_number_again_has_not_agreed_again(node: Originator) -> None:
+    """Else two receipts could make an alarm, and so any number of them."""
+    node.lane.publish(plain(1, FR))
+    for _ in range(3):
+        await node.receipt(FR, 0, 1)
+        await node.receipt(FR, 0, 5, OTHER)
+        for _ in range(3):
+            await node.follow()
+    assert (len(await node.told()), await node.open()) == (1, 0)
 
 
 async def test_more_receipts_than_one_transaction_looks_at_are_gone_through_at_once(

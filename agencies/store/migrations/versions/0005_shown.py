@@ -1,4 +1,4 @@
-"""What our own ledger shows of each recipient's chain, and whether a receipt was held against it."""
+"""What our own ledger shows of each recipient's chain, and what came of holding receipts against it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,10 +43,17 @@ def upgrade() -> None:
         sa.Column("holders", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("record_id"),
     )
+    op.create_table(
+        "shown_recipients",
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("agreed", sa.BigInteger(), nullable=False),
+        sa.Column("differs", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("recipient"),
+    )
 
 
 def downgrade() -> None:
-    for table in ("shown_holders", "shown_rulings", "shown_chains", "shown_place"):
+    for table in ("shown_recipients", "shown_holders", "shown_rulings", "shown_chains", "shown_place"):
         op.drop_table(table)
     op.drop_index("receipts_open", "receipts")
     op.drop_column("receipts", "compared")
