@@ -4,8 +4,8 @@
 - Each recipient is looked at for itself, and of its receipts those that can be compared now apart from those that reach
   further than is shown: what one recipient says makes no other wait, and what waits makes nothing else wait.
 - A divergence is one alarm: after a fork every later receipt differs. The next contradiction of that recipient is told
-  once it has agreed about a number further than any before. So there are no more alarms than deliveries, and as many as
-  recipients, whatever members send.
+  once it has agreed about a number further than any before. So there are no more alarms than deliveries and recipients,
+  whatever members send.
 - Only what its recipient agreed about is dropped of a chain. Numbers that could not be stored agree about nothing.
 """
 
