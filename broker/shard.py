@@ -28,7 +28,6 @@ from pathlib import Path
 import msgspec
 from aiokafka.errors import ProducerFenced
 
-from broker.admission import SourceMessage
 from broker.backlog import Backlog, Taken
 from broker.commit import Commits, Lanes, Prepared, Signer
 from broker.errors import HungTransaction, Moved, NoKey, StepFailed, Stuck, Zombie
@@ -39,8 +38,8 @@ from broker.keystore import Keystore
 from broker.lane import EMPTY_LANE, Folded, Lane, activate, fold
 from broker.recovery import catch_up, guard, read_state
 from broker.rounds import Cadence, Rounds
+from broker.signed import Signed
 from broker.step import Restored, claim
-from broker.versions import ReadyHistory
 from schemas.arrangement import Arrangement, ArrangementError
 from schemas.entropy import Entropy
 from schemas.frames import BadFrame
@@ -102,9 +101,7 @@ class Shard:
         self._producer: Producer | None = None
         self._reader: Reader | None = None
         self._index: SqliteIndex | None = None
-        self._history = ReadyHistory(settings.genesis)
-        self._heard = 0
-        """Next offset of the topic `arrangement`."""
+        self._signed = Signed(settings.genesis)
         self._commits: Commits | None = None
         self._folding: asyncio.Future[Prepared] | None = None
         self._lanes: dict[AgencyId, Lane] = {}
@@ -182,7 +179,9 @@ class Shard:
         s = self._settings
         await self._let_go()
         self._near = await up(self._connection)
-        await self._load_versions()  # first: who has the wrong key or genesis must not fence the owner
+        # First: who has the wrong key or genesis must not fence the owner
+        await self._signed.load(self._near, arrangement_topic(s.prefix))
+        self._take_up_key()
         if self._generation is not None:
             await self._check_owner()
         self._producer = Producer(self._near, transactional_id(s.shard, s.prefix))
@@ -216,21 +215,6 @@ class Shard:
         if newest > self._generation:
             raise Zombie(f"shard {self._settings.shard} is owned by generation {newest}")
 
-    async def _load_versions(self) -> None:
-        """All that was signed since the pinned genesis. Raises: `ArrangementError`, `NoKey`."""
-        topic = arrangement_topic(self._settings.prefix)
-        async for message, _ in read_all(self._near, topic, start=self._heard):
-            self._hear(message)
-        if not self._history.standings:
-            raise ArrangementError("the arrangement topic holds no version")
-        self._take_up_key()
-
-    def _hear(self, message: SourceMessage) -> None:
-        """Take in what was signed; what does not verify is an alarm, and the standing one stays."""
-        self._heard = message.offset + 1
-        if refusal := self._history.hear(message.value):
-            log.critical("refused what was signed, and goes on under the standing version: %s", refusal)
-
     def _take_up_key(self) -> None:
         """Sign by the key that the newest version names. Raises: `NoKey`.
 
@@ -238,7 +222,7 @@ class Shard:
         lanes on both sides of their turns, and a reader believes the keys of every version on the topic, which this
         one was before we could read it.
         """
-        arrangement = self._history.current.arrangement
+        arrangement = self._signed.standing.arrangement
         pair = self._keystore.pair_of(arrangement)
         if self._signer is not None and self._signer.pair.public == pair.public:
             return
@@ -252,11 +236,11 @@ class Shard:
 
     @property
     def _genesis(self) -> Arrangement:
-        return self._history.standings[0].arrangement
+        return self._signed.genesis.arrangement
 
     @property
     def _own_lanes(self) -> list[AgencyId]:
-        directory = self._history.current.arrangement.directory
+        directory = self._signed.standing.arrangement.directory
         return [a for a in directory.agency_ids if directory.shard_of(a) == self._settings.shard]
 
     def _written(self) -> list[tuple[str, int]]:
@@ -295,7 +279,7 @@ class Shard:
         s = self._settings
         self._commits = Commits(s.shard, s.prefix, self._producer, self._index, self._lanes, self._signer)
         if fresh:
-            genesis, clock = self._history.standings[0]
+            genesis, clock = self._signed.genesis
             await self._commits.commit(
                 lambda now: [activate(now[i], genesis.digest, 0, clock, genesis.domains) for i in fresh]
             )
@@ -331,7 +315,7 @@ class Shard:
         await self._reader.start()
         prefix = self._settings.prefix
         lanes = {(submit_topic(i, prefix), 0): lane.state.next_offset for i, lane in self._lanes.items()}
-        self._reader.assign({**lanes, (arrangement_topic(prefix), 0): self._heard})
+        self._reader.assign({**lanes, (arrangement_topic(prefix), 0): self._signed.next})
         await self._turn()
         await self._activate()
 
@@ -376,7 +360,7 @@ class Shard:
         self._cadence.kept(time.monotonic())
 
     async def _prepare(self, taken: Taken) -> Prepared:
-        commits, versions = self._commits, self._history.ready
+        commits, versions = self._commits, self._signed.versions
         assert commits is not None
 
         def work(lanes: Lanes) -> list[Folded]:
@@ -395,18 +379,18 @@ class Shard:
         assert self._reader is not None
         assert self._commits is not None
         busy = self._backlog.waiting or self._commits.flying
-        prefix, heard = self._settings.prefix, self._heard
+        prefix, heard = self._settings.prefix, self._signed.next
         lanes = {submit_topic(i, prefix): i for i in self._lanes}
         self._reader.hold([submit_topic(i, prefix) for i in self._backlog.flooded])
         for topic, messages in (await self._reader.poll(0 if busy else 200, 64)).items():
             if topic == arrangement_topic(prefix):
                 for message, _ in messages:
-                    self._hear(message)
+                    self._signed.hear(message.offset, message.value)
             else:
                 self._backlog.add(lanes[topic], (m for m, _ in messages))
-        if self._heard > heard:
+        if self._signed.next > heard:
             if self._own_lanes != list(self._lanes):
-                number = self._history.current.arrangement.body.number
+                number = self._signed.standing.arrangement.body.number
                 raise Moved(
                     f"version {number} moves lanes of shard {self._settings.shard}: run `entente reshard`"
                 )
@@ -415,7 +399,7 @@ class Shard:
 
     def _due(self, lane: Lane) -> list[Standing]:
         """What the lane has still to activate."""
-        return self._history.after(Digest(lane.state.versions[0]), lane.state.clock)
+        return self._signed.after(Digest(lane.state.versions[0]), lane.state.clock)
 
     async def _turn(self) -> None:
         """Set where each lane turns to what was newly signed: at its log end as it is now."""

@@ -17,7 +17,7 @@ from broker.api.app import make_app
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
 from broker.api.settings import ApiSettings
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.api.streams import Streams
 from broker.api.workshop import Workshop
 from broker.errors import BrokerError
@@ -54,7 +54,7 @@ async def serve(settings: ApiSettings, tls: ssl.SSLContext) -> None:
 async def _serve(settings: ApiSettings, tls: ssl.SSLContext, database: Database) -> None:
     connection = Connection(settings.bootstrap, tls)
     topic = arrangement_topic(settings.prefix)
-    signed = Signed(Digest(bytes.fromhex(settings.genesis)))
+    signed = Followed(Digest(bytes.fromhex(settings.genesis)))
     await up(connection)
     await signed.load(connection, topic)
     genesis = signed.standing.arrangement

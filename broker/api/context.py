@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from broker.api.certifying import Certificates
 from broker.api.entitlement import Sight, sight
 from broker.api.evidence import Evidence
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.api.streams import Streams
 from broker.api.workshop import Workshop
 from broker.versions import Version
@@ -26,7 +26,7 @@ from schemas.ids import AgencyId
 class Parts:
     """What the composition root wires together."""
 
-    signed: Signed
+    signed: Followed
     evidence: Evidence
     certificates: Certificates
     streams: Streams

@@ -1,4 +1,4 @@
-"""What was signed, followed: the version and the clock that hold, each version with its rules loaded.
+"""What was signed, followed: the version and the clock that hold.
 
 The API believes what the broker believes, and by the same code; it never acts on it, so it need not wait for a lane.
 """
@@ -7,10 +7,9 @@ import asyncio
 import logging
 from typing import Final
 
-from broker.kafka import Connection, Reader, read_all
-from broker.versions import ReadyHistory, Version
+from broker.kafka import Connection, Reader
+from broker.signed import Signed
 from schemas.arrangement import ArrangementError
-from schemas.history import Standing
 from schemas.http.tokens import ApiRole, Issuer
 from schemas.ids import AgencyId, Digest
 from schemas.stopping import stop_if_asked
@@ -20,54 +19,24 @@ log = logging.getLogger("entente.broker.api.signed")
 _READ_LIMIT_S: Final = 30.0
 
 
-class Signed:
-    """All that was signed, as far as it was read."""
+class Followed(Signed):
+    """All that was signed, as far as it was read, and read on."""
 
     def __init__(self, genesis: Digest) -> None:
-        self._history = ReadyHistory(genesis)
-        self._next = 0
+        super().__init__(genesis)
         self.reached = False
         """Whether the cluster answered when it was last asked."""
-
-    @property
-    def read(self) -> bool:
-        """Whether anything holds yet."""
-        return bool(self._history.standings)
-
-    @property
-    def standing(self) -> Standing:
-        """What was signed last. Raises: `IndexError` before anything was read."""
-        return self._history.current
-
-    @property
-    def version(self) -> Version:
-        """The version that was signed last, ready to be asked."""
-        return self.versions[self.standing.arrangement.digest]
-
-    @property
-    def versions(self) -> dict[Digest, Version]:
-        """Every version whose rules can be used."""
-        return self._history.ready
 
     def rules_of(self, version: Digest) -> dict[str, tuple[str, str]]:
         """Each rule's reason and legal basis. Raises: `KeyError` for a version that is not read yet."""
         known = self.versions[version]
         return {rule: (reason, known.legal_bases[rule]) for rule, reason in known.reasons.items()}
 
-    def hear(self, offset: int, data: bytes) -> None:
-        """Take in a message of the topic. Raises: `ArrangementError` for a first one that is not the pinned genesis."""
-        if refusal := self._history.hear(data):
-            log.critical("refused what was signed, and goes on under the standing version: %s", refusal)
-        self._next = offset + 1
-
     async def load(self, connection: Connection, topic: str) -> None:
         """Read to the topic's end. Raises: `ArrangementError`, `TimeoutError`."""
         async with asyncio.timeout(_READ_LIMIT_S):
-            async for message, _ in read_all(connection, topic, start=self._next):
-                self.hear(message.offset, message.value)
+            await super().load(connection, topic)
         self.reached = True
-        if not self.read:
-            raise ArrangementError("the arrangement topic holds no version")
 
     async def follow(self, connection: Connection, topic: str) -> None:
         """Read on for ever; an outage of the cluster is waited out."""
@@ -76,7 +45,7 @@ class Signed:
             reader = Reader(connection)
             try:
                 await reader.start()
-                reader.assign({(topic, 0): self._next})
+                reader.assign({(topic, 0): self.next})
                 while True:
                     stop_if_asked()
                     await reader.ends(

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agencies.keystore import Keystore
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.kafka import Connection
 from broker.projection import Database, Projection
 from broker.projection.follower import Follower
@@ -106,7 +106,7 @@ async def _rebuild(run: Run, store: str) -> None:
     console, begun = Console(), time.monotonic()
     async with reached(run) as (bootstrap, _), Database(store or run.projection) as database:
         connection = Connection(bootstrap, client_context(ceremony.tls("broker")))
-        signed = Signed(arrangement.digest)
+        signed = Followed(arrangement.digest)
         await signed.load(connection, arrangement_topic(prefix))
         lanes = arrangement.directory.agency_ids
         projection = Projection(database, arrangement.domains, lanes, prefix, signed.rules_of)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.kafka import Connection
 from broker.policy import Engine
 from broker.policy.explain.explaining import Explained
@@ -59,7 +59,7 @@ async def read_decided(folder: Path, record_id: bytes) -> tuple[Decided | None, 
     genesis, prefix = ceremony.arrangement, run.record.prefix
     async with reached(run) as (bootstrap, tls):
         connection = Connection(bootstrap, client_context(tls))
-        signed = Signed(genesis.digest)
+        signed = Followed(genesis.digest)
         await signed.load(connection, arrangement_topic(prefix))
         lanes = genesis.directory.agency_ids
         ledgers = await read_ledgers(connection, genesis.domains, lanes, prefix)

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from sqlalchemy import func, select
 
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.kafka import Connection
 from broker.projection import Database, Projection
 from broker.projection.follower import Follower
@@ -29,7 +29,7 @@ async def test_a_follower_that_is_ended_at_any_time_projects_the_same(
     await live.start_broker()
     await live.start_nodes([live.node(a, RECORDS, PACE) for a in live.agencies])
     connection = Connection(live.bootstrap, client_context(live.ceremony.tls(BROKER)))
-    signed = Signed(live.arrangement.digest)
+    signed = Followed(live.arrangement.digest)
     await signed.load(connection, arrangement_topic(live.prefix))
     arguments = (live.arrangement.domains, live.agencies, live.prefix, signed.rules_of)
     for _ in range(3):

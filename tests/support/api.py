@@ -16,7 +16,7 @@ from agencies.sealing import Sealer
 from broker.api.app import make_app, routes
 from broker.api.certifying import Certificates
 from broker.api.context import Parts
-from broker.api.signed import Signed
+from broker.api.signed import Followed
 from broker.api.streams import Streams
 from broker.api.workshop import Workshop
 from broker.index import MemoryIndex
@@ -62,7 +62,7 @@ class Desk:
         most_work_s: int = 60,
     ) -> None:
         self.ceremony = ceremony
-        self.signed = Signed(ceremony.arrangement.digest)
+        self.signed = Followed(ceremony.arrangement.digest)
         self.signed.hear(0, ceremony.genesis)
         self.lacking: str | None = None
         self.folded: list[Folded] = []
