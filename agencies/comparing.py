@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -27,10 +27,11 @@ from agencies.errors import PositionMoved
 from agencies.judging import Delivered
 from agencies.kafka import Connection, Reader, written
 from agencies.shown import NOTHING_KEPT, News, Shown
+from agencies.standing import Signed
 from agencies.store import Store
 from agencies.store.receipted import Compared, compare
 from agencies.store.showing import Place, keep, kept, resume
-from schemas.arrangement import Arrangement, ArrangementError
+from schemas.arrangement import ArrangementError
 from schemas.canonical import Domains
 from schemas.frames import BadFrame, parse_parcel
 from schemas.ids import AgencyId, Digest
@@ -44,15 +45,6 @@ log = logging.getLogger("entente.agencies.comparing")
 _EVERY_S = 2.0
 _MOST_NEWS: Final = 5_000
 """Digests, rulings and records that are in memory before they are kept."""
-
-
-class Versions(Protocol):
-    """All that was signed, as far as it was read, and reading on."""
-
-    @property
-    def versions(self) -> Mapping[Digest, Arrangement]: ...
-
-    async def refresh(self) -> None: ...
 
 
 class Reading(Protocol):
@@ -69,7 +61,7 @@ class Comparing:
         store: Store,
         connection: Connection,
         topic: str,
-        signed: Versions,
+        signed: Signed,
         lane: AgencyId,
         domains: Domains,
     ) -> None:
@@ -116,8 +108,7 @@ class Comparing:
         """
         found = await self._store.run(partial(resume, topic=self._topic))
         active = found.place.version
-        versions = await self._versions(() if active is None else (active,))
-        version = None if active is None else versions[active]
+        version = None if active is None else await self._signed.activated(active)
         self._shown = Shown(self._lane, self._domains, found.heads, found.place.leaves, version)
         self._kept = self._next = found.place
         self._waiting, self._end = frozenset(), None
@@ -129,7 +120,8 @@ class Comparing:
             return
         # In a thread, also below: a certificate for each delivery takes longer than others here should wait.
         items = await asyncio.to_thread(_items, messages)
-        versions = await self._versions([Digest(i.arrangement) for i in items if isinstance(i, Activation)])
+        named = {Digest(item.arrangement) for item in items if isinstance(item, Activation)}
+        versions = {version: await self._signed.activated(version) for version in named}
         lacks = self._shown.lacks(items)
         known = await self._store.run(partial(kept, lacks=lacks)) if any(lacks) else NOTHING_KEPT
         await asyncio.to_thread(self._shown.take, items, versions, known)
@@ -160,17 +152,6 @@ class Comparing:
     def _settle(self, connection: SqlConnection, ripe: frozenset[bytes]) -> Compared:
         keep(connection, self._topic, self._kept, self._next, self._shown.news, self._shown.heads)
         return compare(connection, self._shown.heads, ripe)
-
-    async def _versions(self, needed: Sequence[Digest]) -> Mapping[Digest, Arrangement]:
-        if not all(version in self._signed.versions for version in needed):
-            await self._signed.refresh()
-        versions = self._signed.versions
-        for version in needed:
-            if version not in versions:
-                raise ArrangementError(
-                    f"our lane has activated version {version.hex()[:16]}, which nobody signed"
-                )
-        return versions
 
 
 def _items(messages: Sequence[Delivered]) -> list[RulingEntry | Leaf]:

@@ -84,6 +84,17 @@ class Signed:
         if not self._history.standings:
             raise ArrangementError("the arrangement topic holds no version")
 
+    async def activated(self, version: Digest) -> Arrangement:
+        """A version that our lane has activated, read on if need be. Raises: `ArrangementError` if nobody signed it."""
+        if version not in self.versions:
+            await self.refresh()
+        arrangement = self.versions.get(version)
+        if arrangement is None:
+            raise ArrangementError(
+                f"our lane has activated version {version.hex()[:16]}, which nobody signed"
+            )
+        return arrangement
+
 
 class LaneStanding:
     """Follows our lane's activations. `adopt` is told of each one."""
@@ -107,7 +118,8 @@ class LaneStanding:
         """Adopt what SQL knows to be active."""
         kept = await self._store.run(_last)
         if kept is not None:
-            self._adopt(await self._standing(Digest(kept.arrangement), _clock.decode(kept.clock)))
+            arrangement = await self._signed.activated(Digest(kept.arrangement))
+            self._adopt(Standing(arrangement, _clock.decode(kept.clock)))
             self._offset = kept.ledger_offset  # again: another activation may stand in the same message
 
     async def run(self) -> None:
@@ -136,22 +148,11 @@ class LaneStanding:
             entry = parse_ledger_entry(data)
             leaf = parse_leaf(entry.leaf) if isinstance(entry, LeafEntry) else None
             if isinstance(leaf, Activation):
-                standing = await self._standing(Digest(leaf.arrangement), leaf.clock)
+                standing = Standing(await self._signed.activated(Digest(leaf.arrangement)), leaf.clock)
                 await self._store.run(partial(_keep, leaf=leaf, ledger_offset=message.offset))
                 self._adopt(standing)
             elif isinstance(leaf, Gap) and await self._store.run(partial(_alarm, leaf=leaf)):
                 log.warning("%s: %s", Alarm.SEQUENCE_GAP, _detail(leaf))
-
-    async def _standing(self, version: Digest, clock: ClockMap) -> Standing:
-        """Raises: `ArrangementError` if our lane is decided under a version that nobody signed."""
-        if version not in self._signed.versions:
-            await self._signed.refresh()
-        arrangement = self._signed.versions.get(version)
-        if arrangement is None:
-            raise ArrangementError(
-                f"our lane has activated version {version.hex()[:16]}, which nobody signed"
-            )
-        return Standing(arrangement, clock)
 
 
 class _Kept(NamedTuple):

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 
+from agencies import standing
 from agencies.judging import Delivered
 from schemas.arrangement import Arrangement
 from schemas.ids import Digest
@@ -43,15 +44,15 @@ class Ledger:
         return delivered(self._values[first:], first)
 
 
-class Signed:
-    """Versions that are known, and those that reading on brings."""
+class Signed(standing.Signed):
+    """Versions that are known, and those that reading on brings; no cluster is asked."""
 
     def __init__(self, *known: Arrangement) -> None:
         self._known = {version.digest: version for version in known}
         self.later: dict[Digest, Arrangement] = {}
 
     @property
-    def versions(self) -> Mapping[Digest, Arrangement]:
+    def versions(self) -> dict[Digest, Arrangement]:
         return self._known
 
     async def refresh(self) -> None:
