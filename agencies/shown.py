@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 
 from schemas.arrangement import Arrangement
 from schemas.canonical import Domains
-from schemas.certificate import Head, certificate_digest, chain_start
-from schemas.certifying import Told, certify_leaf, shares_of
+from schemas.certificate import Head
+from schemas.certifying import Told, certificates_of, shares_of
+from schemas.frames import BadFrame
 from schemas.ids import AgencyId, Digest, RuleId
 from schemas.ledger import Activation, Admitted, Leaf, RulingEntry
 from schemas.reasons import reasons_of
@@ -133,22 +134,9 @@ class Shown:
         named = {Digest(p.ruling): ruling for p, ruling in zip(leaf.portions, rulings, strict=True)}
         before = {} if leaf.revision == 1 else self._holders(leaf.record_id, kept)
         shares = {r: places for r, places in shares_of(leaf, named).items() if r in self._agencies}
-        for recipient, places in shares.items():
-            head = self.heads.get(recipient) or chain_start(self._domains, self._lane, recipient)
-            certificate = certify_leaf(
-                leaf,
-                rulings,
-                places,
-                recipient,
-                self._lane,
-                version.digest,
-                told,
-                before.get(recipient, b""),
-                head,
-            )
-            digest = certificate_digest(self._domains, certificate)
-            self.heads[recipient] = Head(head.number + 1, digest)
-            self.news.digests.setdefault(recipient, []).append(digest)
+        certified = certificates_of(leaf, rulings, shares, self._lane, version, told, before, self.heads)
+        for recipient, _ in certified:
+            self.news.digests.setdefault(recipient, []).append(Digest(self.heads[recipient].digest))
         if shares:
             self.news.holders[leaf.record_id] = {**before, **dict.fromkeys(shares, Digest(leaf.manifest))}
 
@@ -172,5 +160,5 @@ def _agencies_of(version: Arrangement | None) -> frozenset[AgencyId]:
 def _parsed(data: bytes) -> Ruling:
     try:
         return parse_ruling(data)
-    except (ValueError, RecursionError):  # msgspec's own are ValueErrors, and so is text that is no UTF-8
+    except BadFrame:
         return _NO_RULING

@@ -13,8 +13,8 @@ import msgspec
 
 from broker.policy.deciding import Labelled, Ruled, others, rule_on
 from broker.versions import Version, Versions
-from schemas.certificate import Head, certificate_digest, chain_start
-from schemas.certifying import Told, certify_leaf
+from schemas.certificate import Head
+from schemas.certifying import Told, certificates_of
 from schemas.ids import AgencyId, Digest
 from schemas.labels import Label, UnknownCode, parse_handling, parse_routing
 from schemas.ledger import (
@@ -140,26 +140,14 @@ class _Replay:
         self._certify(leaf, ruled, version)
 
     def _certify(self, leaf: Admitted, ruled: Sequence[Ruled], version: Version) -> None:
-        domains = version.arrangement.domains
-        held = self._held.setdefault(leaf.record_id, {})
-        replaced = dict(held)
-        told = Told(version.reasons)
-        rulings = [portion.ruling for portion in ruled]
-        for recipient in sorted({r for portion in ruled for r in portion.released_to}):
-            mine = [i for i, portion in enumerate(ruled) if recipient in portion.released_to]
-            head = self._out.heads.get(recipient) or chain_start(domains, self._lane, recipient)
-            certificate = certify_leaf(
-                leaf,
-                rulings,
-                mine,
-                recipient,
-                self._lane,
-                version.arrangement.digest,
-                told,
-                replaced.get(recipient, b""),
-                head,
-            )
+        shares = {
+            recipient: [i for i, portion in enumerate(ruled) if recipient in portion.released_to]
+            for recipient in sorted({r for portion in ruled for r in portion.released_to})
+        }
+        rulings, told = [portion.ruling for portion in ruled], Told(version.reasons)
+        held, heads = self._held.setdefault(leaf.record_id, {}), self._out.heads
+        certified = certificates_of(leaf, rulings, shares, self._lane, version.arrangement, told, held, heads)
+        for recipient, certificate in certified:
             self._out.certificates.setdefault(recipient, []).append(certificate)
-            self._out.heads[recipient] = Head(head.number + 1, certificate_digest(domains, certificate))
-            self._out.places.append(Place(leaf.offset, recipient, head.number + 1))
+            self._out.places.append(Place(leaf.offset, recipient, heads[recipient].number))
             held[recipient] = Digest(leaf.manifest)

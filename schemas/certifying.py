@@ -5,9 +5,18 @@
 - Nothing is decided here: rulings say who may get what, the leaf says who was addressed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 
-from schemas.certificate import Act, Certificate, DecidedBy, Head, certificate_bytes
+from schemas.arrangement import Arrangement
+from schemas.certificate import (
+    Act,
+    Certificate,
+    DecidedBy,
+    Head,
+    certificate_bytes,
+    certificate_digest,
+    chain_start,
+)
 from schemas.ids import AgencyId, Digest, RuleId
 from schemas.ledger import Admitted
 from schemas.rulings import Ruling
@@ -79,30 +88,34 @@ def certify(
     )
 
 
-def certify_leaf(
+def certificates_of(
     leaf: Admitted,
     rulings: Sequence[Ruling],
-    places: Sequence[int],
-    recipient: AgencyId,
-    originator: AgencyId,
-    arrangement: Digest,
+    shares: Mapping[AgencyId, Sequence[int]],
+    lane: AgencyId,
+    version: Arrangement,
     told: Told,
-    replaced: bytes,
-    head: Head,
-) -> bytes:
-    """The certificate that a leaf comes to for a recipient of the portions at these places.
+    held: Mapping[AgencyId, Digest],
+    heads: MutableMapping[AgencyId, Head],
+) -> Iterator[tuple[AgencyId, bytes]]:
+    """The certificates that a leaf comes to, by recipient in the order of the shares; each moves its chain in `heads`.
 
-    `rulings`: of all portions, in order; `replaced`: manifest digest of the earlier revision that it holds, or empty.
+    `rulings`: of all portions, in order; `shares`: places of the portions released to each recipient; `held`: manifest
+    digest of the earlier revision that a recipient holds.
     """
-    return certify(
-        recipient,
-        originator,
-        leaf.record_id,
-        leaf.manifest,
-        tuple(sorted([leaf.portions[i].commitment for i in places])),
-        arrangement,
-        told.of(recipient, [rulings[i] for i in places]),
-        leaf.at_ms,
-        replaced,
-        head,
-    )
+    for recipient, places in shares.items():
+        head = heads.get(recipient) or chain_start(version.domains, lane, recipient)
+        certificate = certify(
+            recipient,
+            lane,
+            leaf.record_id,
+            leaf.manifest,
+            tuple(sorted([leaf.portions[i].commitment for i in places])),
+            version.digest,
+            told.of(recipient, [rulings[i] for i in places]),
+            leaf.at_ms,
+            held.get(recipient, b""),
+            head,
+        )
+        heads[recipient] = Head(head.number + 1, certificate_digest(version.domains, certificate))
+        yield recipient, certificate

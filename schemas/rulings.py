@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from schemas.canonical import Domains, digest
+from schemas.frames import parse_frame
 from schemas.ids import AgencyId, Digest, DigestBytes
 from schemas.verdicts import Verdict, outcome
 
@@ -43,8 +44,8 @@ def ruling_bytes(ruling: Ruling) -> bytes:
 
 
 def parse_ruling(data: bytes) -> Ruling:
-    """Raises: `msgspec.DecodeError`."""
-    return _decoder.decode(data)
+    """Raises: `BadFrame`."""
+    return parse_frame(_decoder, data)
 
 
 def ruling_digest(domains: Domains, data: bytes) -> Digest:
