@@ -11,7 +11,7 @@ from hashlib import sha256
 from struct import Struct
 from typing import Final, NewType
 
-from schemas.ids import Digest
+from schemas.ids import DIGEST_BYTES, SALT_BYTES, Digest
 
 FORMAT_VERSION: Final = 1
 
@@ -30,6 +30,11 @@ def u32(value: int) -> bytes:
 def u64(value: int) -> bytes:
     """An unsigned 64-bit big-endian integer. Raises `struct.error` when out of range."""
     return _U64(value)
+
+
+#: What stands before a field that is a digest or a salt: these have one length each, which frames have checked.
+DIGEST_LENGTH: Final = u32(DIGEST_BYTES)
+SALT_LENGTH: Final = u32(SALT_BYTES)
 
 
 def framed(field: bytes) -> bytes:
@@ -96,6 +101,9 @@ class Domains:
         return domain(f"entente/{FORMAT_VERSION}/{self.federation}/{name}")
 
 
-def digest(domain: Domain, *fields: bytes) -> Digest:
-    """H(..) of protocol.md: SHA-256 of `enc(..)`, the domain first."""
-    return Digest(sha256(enc(domain, *fields)).digest())
+def digest(domain: Domain, field: bytes, *more: bytes) -> Digest:
+    """H(..) of protocol.md: SHA-256 of `enc(..)`, the domain first. Most have one field, and many are made a record."""
+    data = domain + framed(field)
+    for one in more:
+        data += framed(one)
+    return Digest(sha256(data).digest())

@@ -6,12 +6,11 @@
 """
 
 from enum import StrEnum
-from hashlib import sha256
 from typing import Annotated
 
 import msgspec
 
-from schemas.canonical import Domains, digest, framed
+from schemas.canonical import Domains, digest
 from schemas.envelope import MAX_PORTIONS
 from schemas.frames import parse_frame
 from schemas.ids import U64, AgencyText, Digest, DigestBytes, RecordIdBytes
@@ -70,7 +69,7 @@ def parse_certificate(data: bytes) -> Certificate:
 
 
 def certificate_digest(domains: Domains, data: bytes) -> Digest:
-    return Digest(sha256(domains.certificate + framed(data)).digest())
+    return digest(domains.certificate, data)
 
 
 def chain_start(domains: Domains, lane: str, recipient: str) -> Head:

@@ -14,12 +14,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from schemas.canonical import Domains, framed, u32, u64
+from schemas.canonical import DIGEST_LENGTH, SALT_LENGTH, Domains, framed, u64
 from schemas.envelope import SLOTS
-from schemas.ids import DIGEST_BYTES, SALT_BYTES, Digest
+from schemas.ids import Digest
 
-_SALT: Final = u32(SALT_BYTES)
-_DIGEST: Final = u32(DIGEST_BYTES)
 _NONCE_BYTES: Final = 12
 _NUMBERS: Final = tuple(framed(u64(number)) for number in range(SLOTS))
 
@@ -36,9 +34,9 @@ class Commitments:
 
     def __init__(self, domains: Domains, originator: str, record_id: bytes) -> None:
         record = framed(originator.encode()) + framed(record_id)
-        self._portion = domains.portion + record + _SALT
-        self._broker_only = domains.broker_only + record + _SALT
-        self._decoy = domains.decoy + record + _SALT
+        self._portion = domains.portion + record + SALT_LENGTH
+        self._broker_only = domains.broker_only + record + SALT_LENGTH
+        self._decoy = domains.decoy + record + SALT_LENGTH
         self._portion_ad = domains.portion_ad + record
 
     def portion(
@@ -50,11 +48,11 @@ class Commitments:
             salt,
             _name(name),
             framed(handling),
-            _DIGEST,
+            DIGEST_LENGTH,
             routing,
-            _DIGEST,
+            DIGEST_LENGTH,
             dek,
-            _DIGEST,
+            DIGEST_LENGTH,
             sha256(ciphertext).digest(),
         )
         return Digest(sha256(b"".join(fields)).digest())
@@ -75,4 +73,4 @@ class Commitments:
 
 def wrap_binding(domains: Domains, commitment: bytes) -> tuple[bytes, bytes]:
     """Nonce and associated data of every wrap of the portion with this commitment, each under its recipient's KEK."""
-    return commitment[:_NONCE_BYTES], domains.wrap + _DIGEST + commitment
+    return commitment[:_NONCE_BYTES], domains.wrap + DIGEST_LENGTH + commitment

@@ -14,11 +14,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from schemas.canonical import Domains, enc, framed, u32, u64
+from schemas.canonical import DIGEST_LENGTH, SALT_LENGTH, Domains, digest, enc, framed, u64
 from schemas.frames import MAX_PARCEL, parse_frame
 from schemas.ids import (
-    DIGEST_BYTES,
-    SALT_BYTES,
     U64,
     AgencyText,
     Digest,
@@ -30,8 +28,6 @@ from schemas.ids import (
 from schemas.merkle import PATH_BYTES, leaf_hash
 
 SLOTS: Final = 8
-_DIGEST: Final = u32(DIGEST_BYTES)
-_SALT: Final = u32(SALT_BYTES)
 MAX_PORTIONS: Final = 5
 
 Code = Annotated[str, msgspec.Meta(max_length=40)]
@@ -196,17 +192,17 @@ def parse_deliver_entry(data: bytes) -> DeliverEntry:
 
 def manifest_digest(domains: Domains, manifest: bytes) -> Digest:
     """The revision's name: H(domain, manifest as received)."""
-    return Digest(sha256(domains.manifest + framed(manifest)).digest())
+    return digest(domains.manifest, manifest)
 
 
 def routing_digest(domains: Domains, salt: bytes, routing: bytes) -> Digest:
     """Salted apart from the commitment: agency sets are few, and a recipient must not search them."""
-    return Digest(sha256(b"".join((domains.routing, _SALT, salt, framed(routing)))).digest())
+    return Digest(sha256(b"".join((domains.routing, SALT_LENGTH, salt, framed(routing)))).digest())
 
 
 def dek_commitment(domains: Domains, dek: bytes) -> Digest:
     """AES-GCM does not commit to its key; this does, and it is checked on opening."""
-    return Digest(sha256(domains.dek + _DIGEST + dek).digest())
+    return Digest(sha256(domains.dek + DIGEST_LENGTH + dek).digest())
 
 
 def record_leaf(domains: Domains, manifest: bytes) -> Digest:
@@ -214,7 +210,7 @@ def record_leaf(domains: Domains, manifest: bytes) -> Digest:
 
     A hash of its own: a leaf stands in its neighbour's path, and there it must not name a record that is withheld.
     """
-    return leaf_hash(domains.record_leaf + _DIGEST + manifest)
+    return leaf_hash(domains.record_leaf + DIGEST_LENGTH + manifest)
 
 
 def control_leaf(domains: Domains, code: str, control_id: bytes, body: bytes) -> Digest:
