@@ -54,19 +54,15 @@ _OF_SHARING = ("policies", "schema_text", "directory", "invariants_text")
 
 def propose_version(current: Arrangement, source: ArrangementSource) -> bytes:
     """The version that makes `source` hold after `current`; nobody has signed it."""
-    body = current.body.model_copy(
-        update={
-            "number": current.body.number + 1,
-            "predecessor": current.digest.hex(),
-            "threshold": source.threshold,
-            "directory": source.directory,
-            "schema_text": source.schema_text,
-            "policies": source.policies,
-            "invariants_text": source.invariants_text,
-            "cases": source.cases,
-        }
+    return _following(
+        current,
+        threshold=source.threshold,
+        directory=source.directory,
+        schema_text=source.schema_text,
+        policies=source.policies,
+        invariants_text=source.invariants_text,
+        cases=source.cases,
     )
-    return propose(body)
 
 
 def propose_rotation(
@@ -93,15 +89,8 @@ def propose_rotation(
             a.model_copy(update={"signing_until": None}) if a.id == agency else a for a in directory.agencies
         )
         directory = Directory.model_validate(directory.model_copy(update={"agencies": agencies}).model_dump())
-    body = current.body.model_copy(
-        update={
-            "number": current.body.number + 1,
-            "predecessor": current.digest.hex(),
-            "directory": directory,
-            "keys": {**current.body.keys, agency: after},
-        }
-    )
-    return countersign(propose(body), {agency: identity})
+    data = _following(current, directory=directory, keys={**current.body.keys, agency: after})
+    return countersign(data, {agency: identity})
 
 
 def propose_broker_key(current: Arrangement, signing: SigningPublic) -> bytes:
@@ -110,18 +99,18 @@ def propose_broker_key(current: Arrangement, signing: SigningPublic) -> bytes:
     No key retires beside it: heads are believed by the broker's keys of every version, so what the old one signed
     stays good, and the broker signs nothing more by it once it has read this version.
     """
-    changes = {
-        "number": current.body.number + 1,
-        "predecessor": current.digest.hex(),
-        "broker": SigningKey.of(signing),
-    }
-    return propose(current.body.model_copy(update=changes))
+    return _following(current, broker=SigningKey.of(signing))
 
 
 def propose_lanes(current: Arrangement, directory: Directory) -> bytes:
     """The version that only serves lanes by other shards than `current`; nobody has signed it."""
-    changes = {"number": current.body.number + 1, "predecessor": current.digest.hex(), "directory": directory}
-    return propose(current.body.model_copy(update=changes))
+    return _following(current, directory=directory)
+
+
+def _following(current: Arrangement, **changes: object) -> bytes:
+    """The version after `current` that differs in these fields, and that nobody has signed."""
+    places = {"number": current.body.number + 1, "predecessor": current.digest.hex()}
+    return propose(current.body.model_copy(update={**places, **changes}))
 
 
 def propose_change(history: History, clock: ClockMap) -> bytes:
