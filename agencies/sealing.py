@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agencies.drafting import Draft, DraftPortion
 from schemas.arrangement import Arrangement
-from schemas.audience import audience, by_recipient, named_officers
+from schemas.audience import audience, by_recipient, named_officers, places_of
 from schemas.capsules import EPOCH_S, Capsule, capsule_bytes, capsule_digest, capsule_info
 from schemas.commitments import Commitments, wrap_binding
 from schemas.directory import Directory
@@ -134,18 +134,18 @@ class _Kek:
     """Bytes of its capsule in a parcel."""
 
 
-class _Pair(NamedTuple):
+class _Recipient(NamedTuple):
     """A recipient, the portions that it may have (bit i stands for the i-th), and its KEK."""
 
-    recipient: AgencyId
+    id: AgencyId
     portions: int
     kek: _Kek
 
 
-class _Paired(NamedTuple):
+class _Recipients(NamedTuple):
     """The recipients of a record's audiences, sorted, the capsules that wraps for them name, and their bytes."""
 
-    pairs: tuple[_Pair, ...]
+    each: tuple[_Recipient, ...]
     capsules: tuple[Digest, ...]
     capsule_bytes: int
 
@@ -162,8 +162,8 @@ class Sealer:
         self._pair = pair
         self._entropy = entropy
         self._keks: OrderedDict[tuple[AgencyId, int], _Kek] = OrderedDict()
-        self._pairs: dict[tuple[tuple[frozenset[AgencyId], ...], int], _Paired] = {}
-        """Answers of `_paired`; forgotten whenever a KEK is."""
+        self._recipients: dict[tuple[tuple[frozenset[AgencyId], ...], int], _Recipients] = {}
+        """Answers of `_recipients_of`; forgotten whenever a KEK is."""
         self._unsent: dict[Digest, bytes] = {}
 
     @property
@@ -187,7 +187,7 @@ class Sealer:
         """
         before, self._arrangement = self._arrangement, arrangement
         self._pair = pair or self._pair
-        self._pairs.clear()
+        self._recipients.clear()
         keys = arrangement.body.keys
         for recipient, epoch in list(self._keks):
             if keys[recipient].opening != before.body.keys[recipient].opening:
@@ -196,13 +196,13 @@ class Sealer:
     def forget_keys(self) -> None:
         """Make new KEKs from now on: after a window with capsules in it could not be kept."""
         self._keks.clear()
-        self._pairs.clear()
+        self._recipients.clear()
         self._unsent.clear()
 
     def forget_oldest_keys(self) -> None:
         """Keep the KEKs looked up last. Only between windows: a closed record needs its capsules until it is sealed."""
-        if len(self._keks) > _KEKS or len(self._pairs) > _AUDIENCES:
-            self._pairs.clear()
+        if len(self._keks) > _KEKS or len(self._recipients) > _AUDIENCES:
+            self._recipients.clear()
         while len(self._keks) > _KEKS:
             self._keks.popitem(last=False)
         if len(self._unsent) > len(self._keks):  # what was never sent, and will not be
@@ -214,7 +214,7 @@ class Sealer:
         commit = Commitments(self._domains, self._agency, draft.record_id)
         closed = [self._close_portion(draft, portion, commit) for portion in draft.portions]
         audiences = tuple([self._audience(draft, portion) for portion in draft.portions])
-        paired = self._paired(audiences, draft.created_s // EPOCH_S)
+        recipients = self._recipients_of(audiences, draft.created_s // EPOCH_S)
         names = tuple([p.name for p in draft.portions])
         broker_only = frame_bytes(
             BrokerOnly(
@@ -223,7 +223,7 @@ class Sealer:
                 names,
                 self._arrangement.digest,
                 names,
-                self._addressees(draft, closed, paired.pairs),
+                self._addressees(draft, closed, recipients.each),
             )
         )
         salt = self._entropy.random(16)
@@ -245,9 +245,9 @@ class Sealer:
             salt,
             broker_only,
             decoys,
-            paired.capsules,
+            recipients.capsules,
             size,
-            size + paired.capsule_bytes,
+            size + recipients.capsule_bytes,
             sum([len(s.ciphertext) * len(a) for s, a in zip(slots, audiences, strict=True)]),
         )
 
@@ -255,21 +255,22 @@ class Sealer:
         self,
         draft: Draft,
         closed: Sequence[ClosedPortion],
-        pairs: Sequence[_Pair],
+        recipients: Sequence[_Recipient],
     ) -> tuple[Addressee, ...]:
         """Wrap the portions' keys for each recipient that may have them."""
         bindings = [wrap_binding(self._domains, c.commitment) for c in closed]
         officers = any(p.label.routing.officers for p in draft.portions)
         plain: dict[int, tuple[Sequence[bytes], ...]] = {}
         addressees = []
-        for recipient, portions, kek in pairs:
+        for recipient, portions, kek in recipients:
             inputs = plain.get(portions)
             if inputs is None or officers:  # without named officers, all who may have the same get the same
-                given = [i for i in range(len(closed)) if portions >> i & 1]
+                given = places_of(portions)
+                bound = [bindings[i] for i in given]
                 inputs = plain[portions] = (
-                    [bindings[i][0] for i in given],
+                    [nonce for nonce, _ in bound],
                     [_wrapped(draft.portions[i], closed[i].dek, recipient) for i in given],
-                    [bindings[i][1] for i in given],
+                    [associated for _, associated in bound],
                 )
             wraps = tuple(map(kek.cipher.encrypt, *inputs))
             addressees.append(Addressee(recipient, kek.digest, portions, wraps))
@@ -308,14 +309,14 @@ class Sealer:
             draft.created_s * 1000,
         )
 
-    def _paired(self, audiences: tuple[frozenset[AgencyId], ...], epoch: int) -> _Paired:
+    def _recipients_of(self, audiences: tuple[frozenset[AgencyId], ...], epoch: int) -> _Recipients:
         """Whom audiences come to, with the KEKs: remembered, since few are met often."""
-        found = self._pairs.get((audiences, epoch))
+        found = self._recipients.get((audiences, epoch))
         if found is None:
-            pairs = tuple([_Pair(r, bits, self._kek(r, epoch)) for r, bits in by_recipient(audiences)])
-            capsules = {pair.kek.digest: pair.kek.capsule for pair in pairs}
-            found = _Paired(pairs, tuple(capsules), sum(capsules.values()))
-            self._pairs[audiences, epoch] = found
+            each = tuple([_Recipient(r, bits, self._kek(r, epoch)) for r, bits in by_recipient(audiences)])
+            capsules = {one.kek.digest: one.kek.capsule for one in each}
+            found = _Recipients(each, tuple(capsules), sum(capsules.values()))
+            self._recipients[audiences, epoch] = found
         return found
 
     def _kek(self, recipient: AgencyId, epoch: int) -> _Kek:

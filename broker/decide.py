@@ -13,14 +13,10 @@ from broker.labelling import Labelling, remembered
 from broker.policy import Engine
 from broker.policy.deciding import Ruled, others, rule_on
 from broker.policy.memory import Recent
-from schemas.audience import by_recipient
+from schemas.audience import by_recipient, places_of
 from schemas.certificate import DecidedBy
 from schemas.certifying import Told
-from schemas.envelope import MAX_PORTIONS
 from schemas.ids import AgencyId, RuleId
-
-#: The places of the bits that are set.
-_PLACES = tuple(tuple(i for i in range(MAX_PORTIONS) if bits >> i & 1) for bits in range(1 << MAX_PORTIONS))
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +64,6 @@ class Decider:
     def _due(self, ruled: list[Ruled]) -> list[Due]:
         told, due = Told(self._reasons), []
         for recipient, bits in by_recipient(tuple([frozenset(one.released_to) for one in ruled])):
-            places = _PLACES[bits]
+            places = places_of(bits)
             due.append(Due(recipient, places, told.of(recipient, [ruled[i].ruling for i in places])))
         return due

@@ -10,12 +10,14 @@ busy originator asks the same few questions for every record.
 from functools import lru_cache
 
 from schemas.directory import Directory
+from schemas.envelope import MAX_PORTIONS
 from schemas.gate import barred, protected
 from schemas.ids import AgencyId
 from schemas.labels import Label, Routing, home_of
 
 _REMEMBERED = 50_000
 _GROUPINGS = 4096
+_PLACES = tuple(tuple(i for i in range(MAX_PORTIONS) if bits >> i & 1) for bits in range(1 << MAX_PORTIONS))
 
 
 def named_officers(label: Label, recipient: str) -> tuple[str, ...]:
@@ -64,6 +66,11 @@ def audience(
         )
         found = _remember(directory, key, open_to)
     return found
+
+
+def places_of(portions: int) -> tuple[int, ...]:
+    """The places of the portions that a recipient may have, as `by_recipient` gives them."""
+    return _PLACES[portions]
 
 
 @lru_cache(_GROUPINGS)

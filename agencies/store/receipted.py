@@ -12,12 +12,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from agencies.store.alarms import keep_alarm
 from agencies.store.database import insert_or_set
 from agencies.store.showing import digest_at, drop_before, pieces
-from agencies.store.tables import receipts, shown_recipients
+from agencies.store.tables import OPEN, receipts, shown_recipients
 from schemas.certificate import Head
 from schemas.controls import NO_HEAD
 from schemas.ids import AgencyId
@@ -29,7 +29,6 @@ MOST_RECEIPTS: Final = 100
 _Receipt = Row[bytes, str, int, int, bytes]
 
 _COLUMNS = (receipts.c.id, receipts.c.recipient, receipts.c.after, receipts.c.upto, receipts.c.head)
-_OPEN = text("compared = 0")  # as it stands in the index
 
 
 class Compared(NamedTuple):
@@ -117,7 +116,7 @@ def _recipients(connection: Connection) -> Iterator[AgencyId]:
     name = receipts.c.recipient
     last = ""
     while True:
-        following = select(name).where(_OPEN, name > last).order_by(name).limit(1)
+        following = select(name).where(OPEN, name > last).order_by(name).limit(1)
         if (found := connection.scalar(following)) is None:
             return
         last = str(found)
@@ -126,7 +125,7 @@ def _recipients(connection: Connection) -> Iterator[AgencyId]:
 
 def _open(connection: Connection, recipient: AgencyId, which: ColumnElement[bool]) -> Sequence[_Receipt]:
     """Receipts of a recipient that are not compared yet, the lowest numbers first."""
-    found = select(*_COLUMNS).where(_OPEN, receipts.c.recipient == recipient, which)
+    found = select(*_COLUMNS).where(OPEN, receipts.c.recipient == recipient, which)
     return connection.execute(found.order_by(receipts.c.upto).limit(MOST_RECEIPTS)).all()
 
 
@@ -134,6 +133,6 @@ def _by_recipient(connection: Connection, ids: Collection[bytes]) -> dict[Agency
     """Those of these receipts that are not compared yet."""
     found: dict[AgencyId, list[_Receipt]] = {}
     for names in pieces(ids):
-        for r in connection.execute(select(*_COLUMNS).where(_OPEN, receipts.c.id.in_(names))):
+        for r in connection.execute(select(*_COLUMNS).where(OPEN, receipts.c.id.in_(names))):
             found.setdefault(AgencyId(r.recipient), []).append(r)
     return found

@@ -32,8 +32,9 @@ metadata = MetaData()
 #: A counter that SQLite can number by itself, and that is wide enough elsewhere.
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 
-#: As it stands in the index: a database that is given a parameter instead cannot know that the index serves.
-_OPEN = text("compared = 0")
+#: Receipts that are not compared yet, as it stands in their index: a database that is given a parameter instead cannot
+#: know that the index serves.
+OPEN = text("compared = 0")
 
 outbox = Table(
     "outbox",
@@ -199,7 +200,7 @@ receipts = Table(
     Column("received_at_ms", BigInteger, nullable=False),
     Column("compared", Integer, nullable=False, server_default="0"),
 )
-Index("receipts_open", receipts.c.recipient, receipts.c.upto, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("receipts_open", receipts.c.recipient, receipts.c.upto, sqlite_where=OPEN, postgresql_where=OPEN)
 
 shown_place = Table(
     "shown_place",
