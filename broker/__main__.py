@@ -14,6 +14,7 @@ import ssl
 import sys
 from pathlib import Path
 
+from broker.commit import TURN_S
 from broker.errors import HungTransaction, Moved, NoKey, Stuck, Zombie
 from broker.kafka import Connection
 from broker.keystore import Keystore
@@ -76,6 +77,7 @@ def main() -> int:
         print("usage: python -m broker SETTINGS.json", file=sys.stderr)
         return 2
     keep_freed()
+    sys.setswitchinterval(TURN_S)
     when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])

@@ -91,6 +91,11 @@ class Forward:
     entry: ControlEntry
     seal: bytes
 
+    @property
+    def size(self) -> int:
+        """More bytes than it takes in a parcel, its seal apart."""
+        return len(self.entry.body) + 1000
+
 
 @dataclass(slots=True)
 class Folded:
@@ -283,7 +288,7 @@ class _Folding:
         )
         self._out.shares += shares
         for recipient, share in shares:
-            self._out.heads[recipient] = Head(share.number, share.head)
+            self._out.heads[recipient] = share.head
 
     def _write_decision(self, record: AdmittedRecord, decision: Decision, place: "_Place", i: int) -> None:
         envelope = record.envelope

@@ -14,32 +14,40 @@ from broker.decide import Decision
 from schemas.arrangement import Arrangement
 from schemas.certificate import Head, certificate_digest
 from schemas.certifying import certify
-from schemas.envelope import wraps_of
+from schemas.envelope import delivery_start, portion_start, wraps_of
 from schemas.ids import AgencyId, Digest
 
-#: More than a portion's name, salt, digests and their framing take.
-_FRAMING = 500
+#: More than the lengths of a delivery, its wraps and its certificate take, and the places of its seal and capsule.
+_FRAMING = 100
 
-#: What a portion is to everyone who gets it: the fields of a `ReleasedPortion` before its wrap.
-Alike = tuple[str, bytes, bytes, bytes, bytes, bytes]
+
+class Alike(msgspec.Struct, frozen=True, gc=False):
+    """What everyone who gets the same portions of a record gets alike, encoded as it will stand in their parcels."""
+
+    start: bytes
+    """By `schemas.envelope.delivery_start`."""
+    portions: tuple[bytes, ...]
+    """Each by `schemas.envelope.portion_start`."""
+    commitments: tuple[Digest, ...]
+    """Of these portions, sorted."""
+    size: int
+    """More bytes than it takes with the lengths of what is the recipient's own."""
 
 
 class Share(msgspec.Struct, frozen=True, gc=False):
     """A delivery before it is packed: its capsule by digest, the window's seal by its bytes."""
 
     lane: AgencyId
-    number: int
-    head: Digest
-    manifest: bytes
-    path: bytes
+    head: Head
+    """Of the chain (lane, recipient) after it."""
     seal: bytes
     capsule: Digest
-    portions: tuple[Alike, ...]
-    size: int
-    """More bytes than the portions take, wraps apart."""
+    alike: Alike
     wraps: tuple[bytes, ...]
     """The recipient's own, one a portion."""
     certificate: bytes
+    size: int
+    """More bytes than it takes in a parcel, its seal and capsule apart."""
 
 
 def release(
@@ -57,50 +65,43 @@ def release(
     `heads`: the head so far of the chain (lane, recipient); `replaced`: for each recipient the manifest digest of
     the earlier revision that it holds.
     """
-    each: list[Alike] = [
-        (s.name, s.salt, s.handling, routing, s.dek_commitment, s.ciphertext)
-        for s, routing in zip(envelope.entry.portions, envelope.routings, strict=True)
-    ]
     manifest, entry = envelope.manifest, envelope.entry
+    start = delivery_start(entry.manifest, entry.path)
+    starts = [portion_start(s, r) for s, r in zip(entry.portions, envelope.routings, strict=True)]
     addressees = {a.recipient: a for a in envelope.broker_only.audience}
-    alike: dict[tuple[int, ...], tuple[tuple[Alike, ...], int, tuple[Digest, ...]]] = {}
+    known: dict[tuple[int, ...], Alike] = {}
     shares = []
     for due in decision.due:
         recipient, places = due.recipient, due.portions
         addressee, head = addressees[recipient], heads(recipient)
-        known = alike.get(places)
-        if known is None:
-            portions = tuple([each[i] for i in places])
-            size = sum(
-                [len(handling) + len(content) + _FRAMING for _, _, handling, _, _, content in portions]
-            )
+        alike = known.get(places)
+        if alike is None:
+            portions = tuple([starts[i] for i in places])
             commitments = tuple(sorted([envelope.commitments[i] for i in places]))
-            known = alike[places] = portions, size, commitments
-        portions, size, commitments = known
+            size = len(start) + sum(map(len, portions)) + _FRAMING
+            alike = known[places] = Alike(start, portions, commitments, size)
         certificate = certify(
             recipient,
             manifest.originator,
             manifest.record_id,
             envelope.digest,
-            commitments,
+            alike.commitments,
             arrangement.digest,
             due.rules,
             at_ms,
             replaced.get(recipient, b""),
             head,
         )
+        wraps = wraps_of(addressee, places)
         share = Share(
             lane,
-            head.number + 1,
-            certificate_digest(arrangement.domains, certificate),
-            entry.manifest,
-            entry.path,
+            Head(head.number + 1, certificate_digest(arrangement.domains, certificate)),
             seal,
             Digest(addressee.capsule),
-            portions,
-            size,
-            wraps_of(addressee, places),
+            alike,
+            wraps,
             certificate,
+            alike.size + sum(map(len, wraps)) + len(certificate),
         )
         shares.append((recipient, share))
     return shares

@@ -16,7 +16,7 @@ from broker.release import Share
 from schemas.arrangement import Arrangement
 from schemas.certificate import Head
 from schemas.entropy import Entropy
-from schemas.envelope import ControlEntry, DeliveryEntry, HeadEntry, ReleasedPortion, frame_bytes, head_leaf
+from schemas.envelope import ControlEntry, HeadEntry, delivery_bytes, frame_bytes, head_leaf
 from schemas.frames import FULL_PARCEL, MAX_PARTS, Parcel, pack_parcel
 from schemas.ids import AgencyId, Digest
 from schemas.keys import SigningPair
@@ -27,6 +27,8 @@ from schemas.seal import Role, seal_leaves
 #: What heads, their seal and framing may add to a parcel's parts.
 _ROOM = 64_000
 _HEAD_ROOM = 500
+_FRAMING = 5
+"""What the length of a seal or a capsule takes at most."""
 
 
 @dataclass(slots=True)
@@ -40,41 +42,49 @@ class Outputs:
 
 @dataclass(slots=True)
 class _Draft:
-    """A deliver parcel in the making."""
+    """A deliver parcel in the making: what goes into it, and where the seals and capsules of that stand in it."""
 
     recipient: AgencyId
     seals: dict[bytes, int] = field(default_factory=dict)
-    capsules: dict[bytes, int] = field(default_factory=dict)
-    entries: list[bytes] = field(default_factory=list)
+    capsules: dict[Digest, int] = field(default_factory=dict)
+    capsule_bytes: list[bytes] = field(default_factory=list)
+    parts: list[tuple[Share | Forward, int, int]] = field(default_factory=list)
+    """Each with the places of its seal and, of a share, of its capsule."""
     heads: dict[AgencyId, Head] = field(default_factory=dict)
     size: int = 0
 
-    def add_share(self, share: Share, capsules: Mapping[Digest, bytes]) -> None:
-        capsule = self._index(self.capsules, capsules[share.capsule])
-        portions = tuple(
-            [
-                ReleasedPortion(*alike, wrap, capsule)
-                for alike, wrap in zip(share.portions, share.wraps, strict=True)
-            ]
-        )
-        seal = self._index(self.seals, share.seal)
-        self._entry(frame_bytes(DeliveryEntry(share.manifest, share.path, seal, portions, share.certificate)))
-        self.heads[share.lane] = Head(share.number, share.head)
+    def add(self, part: Share | Forward, capsules: Mapping[Digest, bytes]) -> bool:
+        """Take in the part, with what it names. False: it finds no room; a first part always does."""
+        size, seal, capsule = self.size + part.size, self.seals.get(part.seal), None
+        if seal is None:
+            size += len(part.seal) + _FRAMING
+        if isinstance(part, Share):
+            capsule = self.capsules.get(part.capsule)
+            if capsule is None:
+                size += len(capsules[part.capsule]) + _FRAMING
+        full = size + _HEAD_ROOM * len(self.heads) > FULL_PARCEL - _ROOM
+        if self.parts and (full or len(self.parts) >= MAX_PARTS // 2):
+            return False
+        if seal is None:
+            seal = self.seals[part.seal] = len(self.seals)
+        if isinstance(part, Share):
+            if capsule is None:
+                capsule = self.capsules[part.capsule] = len(self.capsules)
+                self.capsule_bytes.append(capsules[part.capsule])
+            self.heads[part.lane] = part.head
+        self.parts.append((part, seal, capsule or 0))
+        self.size = size
+        return True
 
-    def add_forward(self, forward: Forward) -> None:
-        e = forward.entry
-        seal = self._index(self.seals, forward.seal)
-        self._entry(frame_bytes(ControlEntry(e.code, e.id, e.body, e.path, seal)))
-
-    def _entry(self, data: bytes) -> None:
-        self.entries.append(data)
-        self.size += len(data) + 5
-
-    def _index(self, table: dict[bytes, int], data: bytes) -> int:
-        if data not in table:
-            table[data] = len(table)
-            self.size += len(data) + 5
-        return table[data]
+    def entries(self) -> Iterator[bytes]:
+        """The parts as they stand in the parcel."""
+        for part, seal, capsule in self.parts:
+            if isinstance(part, Share):
+                alike = part.alike
+                yield delivery_bytes(alike.start, seal, alike.portions, part.wraps, capsule, part.certificate)
+            else:
+                e = part.entry
+                yield frame_bytes(ControlEntry(e.code, e.id, e.body, e.path, seal))
 
 
 def build_step(
@@ -85,9 +95,8 @@ def build_step(
 ) -> Outputs:
     """The outputs of a step from its folds, each with the capsules of its lane (old and new)."""
     out = Outputs()
-    drafts = list(_drafts(folds))
-    for draft, parcel in zip(drafts, _sealed(drafts, arrangement, pair, entropy), strict=True):
-        out.deliver.append((draft.recipient, pack_parcel(parcel)))
+    for recipient, parcel in _sealed(list(_drafts(folds)), arrangement, pair, entropy):
+        out.deliver.append((recipient, pack_parcel(parcel)))
     for folded, _ in folds:
         out.ledger.extend((folded.lane, data) for data in ledger_parcels(folded))
         out.state.extend(state_records(folded))
@@ -105,37 +114,27 @@ def _drafts(folds: Iterable[tuple[Folded, Mapping[Digest, bytes]]]) -> Iterator[
     for recipient in sorted(parts):
         draft = _Draft(recipient)
         for part, capsules in parts[recipient]:
-            bound = _bound(part) + _HEAD_ROOM * len(draft.heads)
-            full = draft.size + bound > FULL_PARCEL - _ROOM or len(draft.entries) >= MAX_PARTS // 2
-            if draft.entries and full:
+            if not draft.add(part, capsules):
                 yield draft
                 draft = _Draft(recipient)
-            if isinstance(part, Share):
-                draft.add_share(part, capsules)
-            else:
-                draft.add_forward(part)
+                draft.add(part, capsules)
         yield draft
-
-
-def _bound(part: Share | Forward) -> int:
-    """More bytes than the part can add, its seal and capsules included."""
-    if isinstance(part, Forward):
-        return len(part.entry.body) + len(part.seal) + 1000
-    wraps = sum(map(len, part.wraps))
-    return part.size + wraps + len(part.certificate) + len(part.manifest) + len(part.seal) + 3500
 
 
 def _sealed(
     drafts: Sequence[_Draft], arrangement: Arrangement, pair: SigningPair, entropy: Entropy
-) -> Iterator[Parcel]:
-    """Sign the heads of all drafts, 256 a seal, and put each into its parcel."""
-    moved = [(d, lane, head) for d in drafts for lane, head in sorted(d.heads.items())]
-    signed = sign_heads([(d.recipient, lane, head) for d, lane, head in moved], arrangement, pair, entropy)
-    for (draft, lane, head), (seal, path) in zip(moved, signed, strict=True):
-        index = draft.seals.setdefault(seal, len(draft.seals))
-        draft.entries.append(frame_bytes(HeadEntry(lane, head.number, head.digest, path, index)))
+) -> Iterator[tuple[AgencyId, Parcel]]:
+    """Sign the heads of all drafts, 256 a seal, and make of each draft its parcel."""
+    moved = [(d.recipient, lane, head) for d in drafts for lane, head in sorted(d.heads.items())]
+    signed = sign_heads(moved, arrangement, pair, entropy)
+    # One after the other, and each is let go before the next: together they would not fit into the processor's caches
     for draft in drafts:
-        yield Parcel(0, tuple(draft.seals), tuple(draft.capsules), tuple(draft.entries))
+        entries = list(draft.entries())
+        for lane, head in sorted(draft.heads.items()):
+            seal, path = next(signed)
+            index = draft.seals.setdefault(seal, len(draft.seals))
+            entries.append(frame_bytes(HeadEntry(lane, head.number, head.digest, path, index)))
+        yield draft.recipient, Parcel(0, tuple(draft.seals), tuple(draft.capsule_bytes), tuple(entries))
 
 
 def sign_heads(

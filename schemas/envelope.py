@@ -170,6 +170,48 @@ def frame_bytes(
     return _encode(frame)
 
 
+#: An array's first byte, by its length: what follows is its elements, each encoded alone.
+_ARRAYS: Final = tuple(_encode([None] * length)[:1] for length in range(MAX_PORTIONS + 1))
+_NO_BYTES: Final = _encode(b"")
+_ZERO: Final = _encode(0)
+
+
+def delivery_start(manifest: bytes, path: bytes) -> bytes:
+    """What the deliveries of a record begin with, whoever gets them: a `DeliveryEntry` up to its seal."""
+    rest = len(_ZERO + _ARRAYS[0] + _NO_BYTES)
+    return _encode(DeliveryEntry(manifest, path, 0, (), b""))[:-rest]
+
+
+def portion_start(slot: PortionSlot, routing: bytes) -> bytes:
+    """What a portion is to everyone who gets it: a `ReleasedPortion` up to its wrap. `routing`: the digest."""
+    rest = len(_NO_BYTES + _ZERO)
+    return _encode(
+        ReleasedPortion(
+            slot.name, slot.salt, slot.handling, routing, slot.dek_commitment, slot.ciphertext, b"", 0
+        )
+    )[:-rest]
+
+
+def delivery_bytes(
+    start: bytes,
+    seal: int,
+    portions: Sequence[bytes],
+    wraps: Sequence[bytes],
+    capsule: int,
+    certificate: bytes,
+) -> bytes:
+    """The frame of a `DeliveryEntry`, of what is alike for all recipients and what is this one's own.
+
+    `start` as by `delivery_start`, `portions` as by `portion_start`: so a record is encoded once, however many get it.
+    """
+    last = _encode(capsule)
+    parts = [start, _encode(seal), _ARRAYS[len(portions)]]
+    for portion, wrap in zip(portions, wraps, strict=True):
+        parts += (portion, _encode(wrap), last)
+    parts.append(_encode(certificate))
+    return b"".join(parts)
+
+
 def parse_manifest(data: bytes) -> Manifest:
     """Raises: `BadFrame`."""
     return parse_frame(_manifest, data)

@@ -127,4 +127,7 @@ _SIZE: dict[str, object] = {
     "num.network.threads": 2,
     "num.io.threads": 4,
     "background.threads": 2,
+    # As the kernel sees fit: by Kafka's own 100 KiB, a request of megabytes goes through a keyhole.
+    "socket.receive.buffer.bytes": -1,
+    "socket.send.buffer.bytes": -1,
 }

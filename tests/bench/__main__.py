@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from broker.commit import TURN_S
 from deploy.kafka.cluster import Cluster
 from deploy.pki import Authority
 from schemas.memory import keep_freed
@@ -153,6 +155,7 @@ def bench(
         "failed": {},
     }
     keep_freed()  # as the processes do that are measured here
+    sys.setswitchinterval(TURN_S)
     with TemporaryDirectory(prefix="entente-bench-") as name:
         shared = Bench(Path(name), Authority.create(), console, quick)
         for part in parts:

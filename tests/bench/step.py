@@ -350,8 +350,8 @@ def _deliveries(step: Prepared) -> int:
 
 def _shape(step: Prepared, apart: Sequence[Record]) -> dict[str, float]:
     folds, records, deliveries = step.folds, step.records, _deliveries(step)
-    admitted = len({share.manifest for f in folds for _, share in f.shares})
-    portions = sum(len(share.portions) for f in folds for _, share in f.shares)
+    admitted = len({share.alike.start for f in folds for _, share in f.shares})
+    portions = sum(len(share.wraps) for f in folds for _, share in f.shares)
     return {
         "records_released": admitted,
         "deliveries": deliveries,

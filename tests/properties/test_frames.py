@@ -16,15 +16,21 @@ from schemas.controls import Receipt, parse_receipt, receipt_bytes
 from schemas.envelope import (
     BrokerOnly,
     DeliverEntry,
+    DeliveryEntry,
     Manifest,
+    PortionSlot,
+    ReleasedPortion,
     SubmissionEntry,
     WrapContent,
+    delivery_bytes,
+    delivery_start,
     frame_bytes,
     parse_broker_only,
     parse_deliver_entry,
     parse_manifest,
     parse_submission_entry,
     parse_wrap_content,
+    portion_start,
     wrap_content_bytes,
 )
 from schemas.frames import (
@@ -121,6 +127,29 @@ def test_a_frame_is_exact(name: str, data: st.DataObject) -> None:
     for wrong in (written + b"\0", written[:cut]):
         with pytest.raises((BadFrame, msgspec.DecodeError)):
             parse(wrong)
+
+
+@QUICK
+@given(strategy(DeliveryEntry), strategy(PortionSlot), st.integers(0, 65_535))
+def test_a_delivery_put_together_is_its_frame(entry: DeliveryEntry, slot: PortionSlot, capsule: int) -> None:
+    """What recipients get alike is encoded once a record; the whole is the one form of the entry all the same."""
+    portions = [
+        ReleasedPortion(
+            slot.name, slot.salt, slot.handling, p.routing, slot.dek_commitment, p.ciphertext, p.wrap, capsule
+        )
+        for p in entry.portions
+    ]
+    starts = [
+        portion_start(msgspec.structs.replace(slot, ciphertext=p.ciphertext), p.routing) for p in portions
+    ]
+    assert delivery_bytes(
+        delivery_start(entry.manifest, entry.path),
+        entry.seal,
+        starts,
+        [p.wrap for p in portions],
+        capsule,
+        entry.certificate,
+    ) == frame_bytes(msgspec.structs.replace(entry, portions=tuple(portions)))
 
 
 @QUICK

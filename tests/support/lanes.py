@@ -65,7 +65,7 @@ class GrowingLane:
 
     def _committed(self, folded: Folded) -> None:
         for recipient, share in folded.shares:
-            self.chains.setdefault(recipient, []).append(share.head)
+            self.chains.setdefault(recipient, []).append(Digest(share.head.digest))
         self.messages += ledger_parcels(folded)
         commit(self._lane, folded)
 
