@@ -22,6 +22,7 @@ from schemas.logs import set_up_logging
 from schemas.memory import keep_freed
 from schemas.model import BadSettings, parse_settings
 from schemas.stopping import when_asked_to_end
+from schemas.threads import take_short_turns
 
 log = logging.getLogger("entente.agencies")
 
@@ -51,6 +52,7 @@ def main() -> int:
         print("usage: python -m agencies SETTINGS.json", file=sys.stderr)
         return 2
     keep_freed()
+    take_short_turns()
     when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(HostSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])

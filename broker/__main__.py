@@ -14,7 +14,6 @@ import ssl
 import sys
 from pathlib import Path
 
-from broker.commit import TURN_S
 from broker.errors import HungTransaction, Moved, NoKey, Stuck, Zombie
 from broker.kafka import Connection
 from broker.keystore import Keystore
@@ -29,6 +28,7 @@ from schemas.logs import set_up_logging
 from schemas.memory import keep_freed
 from schemas.model import BadSettings, parse_settings
 from schemas.stopping import when_asked_to_end
+from schemas.threads import take_short_turns
 from schemas.transport import client_context, renewed
 
 log = logging.getLogger("entente.broker")
@@ -77,7 +77,7 @@ def main() -> int:
         print("usage: python -m broker SETTINGS.json", file=sys.stderr)
         return 2
     keep_freed()
-    sys.setswitchinterval(TURN_S)
+    take_short_turns()
     when_asked_to_end(lambda: sys.exit(0))
     try:
         settings = parse_settings(BrokerSettings, Path(sys.argv[1]).read_bytes(), sys.argv[1])

@@ -29,9 +29,7 @@ from schemas.topics import deliver_topic, lanes_topic, ledger_topic
 log = logging.getLogger("entente.broker.commit")
 
 STEP_LIMIT_S = 6.0  # less than the transaction timeout of 10 s
-TURN_S = 0.001
-"""How long a step that is prepared in its thread may keep the interpreter from the loop, which has a transaction
-to talk about. By Python's own 5 ms a step took a tenth longer."""
+
 
 Lanes = Mapping[AgencyId, Lane]
 Work = Callable[[Lanes], Sequence[Folded]]

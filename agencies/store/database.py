@@ -16,8 +16,10 @@ import contextvars
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from operator import itemgetter
 from threading import Event
 from types import TracebackType
 from typing import Final, TypeVar
@@ -42,6 +44,7 @@ SCHEMA: Final = "schema"
 _AGAIN_S = 0.2
 _BUSY_MS = 2_000  # between two looks at whether the node is to stop
 _SAY_S = 30.0
+_VARIABLES: Final = 30_000  # of a statement; SQLite takes 32,766
 
 
 def store_engine(url: str, *, settle: bool = True) -> Engine:
@@ -167,6 +170,30 @@ def insert_new(connection: Connection, table: Table) -> Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def insert_many(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *, once: bool
+) -> None:
+    """Insert rows that name the same columns. `once`: what is there already stays."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(insert_new(connection, table) if once else table.insert(), rows)
+        return
+    # As many rows a statement as it may have variables. By `executemany` SQLite takes two and a half times as long, and
+    # each row gives up the interpreter and asks for it again, so that nothing is judged while anything is written
+    # (docs/performance.md). Values go to the driver as they are: columns here are of types that it takes.
+    names = tuple(rows[0])
+    quote, values, most = (
+        connection.dialect.identifier_preparer.quote,
+        itemgetter(*names),
+        _VARIABLES // len(names),
+    )
+    head = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "  # noqa: S608 - our own names
+    row, end = f"({', '.join('?' * len(names))})", " ON CONFLICT DO NOTHING" if once else ""
+    for at in range(0, len(rows), most):
+        part = rows[at : at + most]
+        statement = head + ", ".join([row] * len(part)) + end
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(map(values, part))))
 
 
 def insert_or_set(connection: Connection, table: Table, *columns: str) -> Insert:

@@ -7,32 +7,18 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from pydantic_core import from_json
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import update
+from sqlalchemy import Table, update
 
 from agencies.errors import PositionMoved
 from agencies.judging import Delivered, Judged, JudgedReceipt, Received
-from agencies.sealing import content_bytes
-from agencies.store.database import insert_new, insert_or_set
+from agencies.store.database import insert_many, insert_or_set
 from agencies.store.search import text_row
-from agencies.store.tables import (
-    alarms,
-    capsules,
-    chains,
-    heads,
-    portions,
-    positions,
-    quarantine,
-    receipts,
-    reception_log,
-    records,
-    seals,
-    texts,
-)
+from agencies.store.tables import chains, metadata, positions
 from schemas.canonical import Domains
 from schemas.capsules import capsule_digest
 from schemas.certificate import Head
@@ -180,7 +166,7 @@ class Rows:
             }
         )
         for portion in opened.portions:
-            content = content_bytes(portion.content).decode()
+            content = portion.content.model_dump_json()
             self._once["texts"].append(
                 text_row(
                     manifest.originator,
@@ -220,28 +206,16 @@ class Rows:
     def __len__(self) -> int:
         return sum(map(len, (*self._once.values(), *self._log.values())))
 
+    def by_table(self) -> Iterator[tuple[Table, list[dict[str, object]], bool]]:
+        """Each table that gets rows, with them, and whether some may be there already, which then stay."""
+        for once, collected in ((True, self._once), (False, self._log)):
+            for name, new in collected.items():
+                if new:
+                    yield metadata.tables[name], new, once
+
     def write(self, connection: SqlConnection) -> None:
-        tables = {
-            t.name: t
-            for t in (
-                seals,
-                capsules,
-                heads,
-                records,
-                portions,
-                texts,
-                receipts,
-                reception_log,
-                quarantine,
-                alarms,
-            )
-        }
-        for name, new in self._once.items():
-            if new:
-                connection.execute(insert_new(connection, tables[name]), new)
-        for name, new in self._log.items():
-            if new:
-                connection.execute(tables[name].insert(), new)
+        for table, new, once in self.by_table():
+            insert_many(connection, table, new, once=once)
 
 
 def _receipt_row(judged: JudgedReceipt, now: int) -> dict[str, object]:

@@ -7,6 +7,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from pydantic_core import from_json
 
@@ -43,7 +44,7 @@ def words(text: str) -> list[str]:
 def indexed(content: object) -> str:
     """What is indexed of a portion's content (as JSON has it): every text and number, files apart, in words."""
     texts: list[str] = []
-    _gather(content, texts)
+    _gather((content,), texts)
     return _spaced(" ".join(texts))[:MAX_TEXT]
 
 
@@ -74,16 +75,17 @@ def indexed_json(content: str) -> str:
     return indexed(from_json(content))
 
 
-def _gather(value: object, texts: list[str]) -> None:
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, dict):
-        file = "media_type" in value  # an exhibit: its bytes say nothing to a search
-        for key, inner in value.items():
-            if not (file and key == "data"):
-                _gather(inner, texts)
-    elif isinstance(value, list):
-        for inner in value:
-            _gather(inner, texts)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        texts.append(str(value))
+def _gather(values: Iterable[object], texts: list[str]) -> None:
+    """Texts and numbers among the values and in them, in order."""
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, dict):
+            file = "media_type" in value  # an exhibit: its bytes say nothing to a search
+            _gather(
+                [inner for key, inner in value.items() if key != "data"] if file else value.values(), texts
+            )
+        elif isinstance(value, list):
+            _gather(value, texts)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            texts.append(str(value))

@@ -5,7 +5,6 @@ import gc
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.commit import TURN_S
 from deploy.kafka.cluster import Cluster
 from deploy.pki import Authority
 from schemas.memory import keep_freed
+from schemas.threads import take_short_turns
 from tests.bench.crypto import run_crypto
 from tests.bench.members import Members, shipped, small, wide
 from tests.bench.page import page
@@ -155,7 +154,7 @@ def bench(
         "failed": {},
     }
     keep_freed()  # as the processes do that are measured here
-    sys.setswitchinterval(TURN_S)
+    take_short_turns()
     with TemporaryDirectory(prefix="entente-bench-") as name:
         shared = Bench(Path(name), Authority.create(), console, quick)
         for part in parts:

@@ -54,8 +54,8 @@ def figures() -> dict[str, Any]:
         },
         "sql": {
             "SQLite": {
-                "rows_per_s": {"inbox": BOTH, "bare": BOTH},
-                "inbox_over_bare": BOTH,
+                "rows_per_s": {"inbox": BOTH, "bare": BOTH, "same": BOTH},
+                "inbox_over": {"bare": BOTH, "same": BOTH},
                 "goal": 0.7,
                 "met": True,
             }

@@ -9,10 +9,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from agencies.errors import StoreStopped, Unsure
 from agencies.store import Store
-from agencies.store.database import insert_new, store_engine
+from agencies.store.database import insert_many, insert_new, store_engine
 from agencies.store.migrate import migrate
 from agencies.store.tables import metadata, seals
 from tests.support.postgres import Postgres, running
@@ -56,6 +57,19 @@ async def test_what_is_there_already_stays(store_url: str) -> None:
         for data in (b"first", b"second"):
             await store.run(lambda c, d=data: c.execute(insert_new(c, seals), {"digest": b"d", "bytes": d}))  # type: ignore[misc]
         assert await store.run(lambda c: [bytes(r.bytes) for r in c.execute(select(seals))]) == [b"first"]
+
+
+@pytest.mark.parametrize("count", [1, 7, 15_000, 15_001, 40_000])
+async def test_many_rows_are_inserted_whatever_a_statement_takes(store_url: str, count: int) -> None:
+    rows = [{"digest": n.to_bytes(4, "big"), "bytes": b"%d" % n} for n in range(count)]
+    async with Store(store_url) as store:
+        await store.run(lambda c: c.execute(insert(seals).values(digest=bytes(4), bytes=b"first")))
+        for _ in range(2):
+            await store.run(lambda c: insert_many(c, seals, rows, once=True))
+        found = await store.run(lambda c: c.execute(select(seals).order_by(seals.c.digest)).all())
+        assert [bytes(r.bytes) for r in found] == [b"first", *(row["bytes"] for row in rows[1:])]
+        with pytest.raises(IntegrityError):
+            await store.run(lambda c: insert_many(c, seals, rows, once=False))
 
 
 async def test_what_was_stored_is_there_after_a_restart(store_url: str) -> None:
