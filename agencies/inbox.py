@@ -143,9 +143,8 @@ class Inbox:
             offsets[message.partition] = message.offset + 1
         lanes = [lane for _, j in judged for lane in j.told]
         self._writing = asyncio.create_task(self._write(rows, heads_now, before, dict(offsets), lanes))
-        await asyncio.sleep(
-            0
-        )  # or it would begin only when whoever judges the next batch waits for something
+        # It begins now, and not when judging the next batch first waits for something
+        await asyncio.sleep(0)
 
     async def written(self) -> None:
         """Once everything that was begun is written. Raises: what came in its way."""

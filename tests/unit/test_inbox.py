@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -104,6 +105,27 @@ async def test_a_batch_whose_write_fails_is_read_again_and_what_was_judged_after
         numbers = await store.run(lambda c: c.scalars(select(reception_log.c.number)).all())
         assert numbers == [1, 2, 3, 4, 5, 6]
         assert await store.run(lambda c: c.scalar(select(func.count()).select_from(alarms))) == 0
+
+
+async def test_a_batch_is_written_while_the_next_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging may wait for nothing for as long as polls are full: the write must not need that to begin."""
+    begun = threading.Event()
+
+    def note(*values: object, **named: object) -> None:
+        begun.set()
+
+    monkeypatch.setattr("agencies.inbox.write_all", note)
+    nowhere = Connection("nowhere:1", ssl.create_default_context())
+    signed = Signed(nowhere, "arrangement", M.arrangement.digest)
+    (value,) = chain_of(M, 2)
+    async with Store(f"sqlite:///{tmp_path / 'node.db'}") as store:
+        inbox = Inbox(store, nowhere, TOPIC, [0], M.judge(FR), signed)
+        message = Delivered(0, 0, value, True)
+        await inbox.write([(message, await inbox._judged(message, True))], {0: 0})
+        assert begun.wait(60), "and the loop, which this holds, had nothing to do with it"
+        await inbox.written()
 
 
 @pytest.mark.parametrize("failures", [1, 4])
