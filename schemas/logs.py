@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -201,9 +202,7 @@ class Limit(logging.Filter):
 
 def set_up_logging(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> None:
     """Log to standard error from now on, and there also what nobody catches and what Python warns of."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form is LogFormat.JSON else _Text())
-    handler.addFilter(Limit())
+    handler = _prepared(logging.StreamHandler(sys.stderr), form)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(ROOT).setLevel(level.upper())
     logging.captureWarnings(True)
@@ -211,6 +210,24 @@ def set_up_logging(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.
     threading.excepthook = lambda args: _uncaught(
         args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
     )
+
+
+@contextmanager
+def logged_to(file: Path) -> Iterator[None]:
+    """Log to a file meanwhile: of a command whose terminal is for people, and not for what its libraries say."""
+    handler = _prepared(logging.FileHandler(file, encoding="utf-8"), LogFormat.TEXT)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _prepared(handler: logging.Handler, form: LogFormat) -> logging.Handler:
+    handler.setFormatter(_Json() if form is LogFormat.JSON else _Text())
+    handler.addFilter(Limit())
+    return handler
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -35,6 +35,7 @@ from deploy.stage.show import live_view, show_addresses, show_opening, show_repo
 from deploy.stage.victims import Kill
 from deploy.stage.work import PlanWork, ScriptWork, Work
 from schemas.clock import ClockMap, Piece
+from schemas.logs import logged_to
 
 #: How long a scenario's time is to run at full speed, the halts at its marks apart.
 _FULL_SPEED_S = 20.0
@@ -121,7 +122,8 @@ def _play(
     if (external := options.grounds.external) is not None:
         record = record.model_copy(update={"external": external, "prefix": external.prefix})
     run = Run.create(options.folder or RUNS / name, record)
-    good = asyncio.run(_Play(run, Console(), options, part).play(source, work))
+    with logged_to(run.logs / "stage.log"):
+        good = asyncio.run(_Play(run, Console(), options, part).play(source, work))
     return 130 if good is None else 0 if good else 1
 
 

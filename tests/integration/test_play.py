@@ -30,6 +30,8 @@ def test_a_scenario_with_kills_in_the_middle_holds_all_that_it_expects(scenario:
         "--folder", tmp_path / "run", "--json", out, "--html", page,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == "", "what libraries say of a cluster that was killed is for the log"
+    assert "Connect call failed" not in result.stdout
     report = json.loads(out.read_text())
     assert [r["what"] for r in report["recoveries"]] == ["broker", "node", "kafka"]
     assert report["ledger_roots_equal_on_replay"] is True

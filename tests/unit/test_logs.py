@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from agencies.errors import DraftRefused
 from schemas.clock import ClockMap
 from schemas.frames import BadFrame
-from schemas.logs import Limit, LogFormat, LogLevel, about, set_up_logging, told
+from schemas.logs import Limit, LogFormat, LogLevel, about, logged_to, set_up_logging, told
 
 SECRET = "the boat leaves at dawn"
 log = logging.getLogger("entente.test")
@@ -196,6 +197,17 @@ def test_other_libraries_warn_in_one_line(said: Said, form: LogFormat) -> None:
     assert "Task exception was never retrieved" in events[0]
     assert "ours" in events[1]
     assert SECRET not in said.getvalue()
+
+
+def test_a_command_may_log_to_a_file_meanwhile(tmp_path: Path) -> None:
+    library = logging.getLogger("aiokafka")
+    with logged_to(tmp_path / "stage.log"):
+        for port in range(50):
+            library.error("no leader on port %d", port)
+    assert (tmp_path / "stage.log").read_text().count("no leader on port 0") == 1
+    assert len((tmp_path / "stage.log").read_text().splitlines()) < 50, "they are held back as everywhere"
+    library.error("no leader on port 50")
+    assert "50" not in (tmp_path / "stage.log").read_text()
 
 
 def test_failures_that_repeat_are_counted(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
