@@ -15,9 +15,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agencies.drafting import Draft
@@ -42,6 +43,8 @@ from schemas.ledger import Leaf
 from schemas.topics import FEDERATION, arrangement_topic, lanes_topic, submit_topic
 from schemas.transport import client_context
 
+_T = TypeVar("_T")
+
 LIMIT = 240.0  # seconds for anything that should take one
 
 NCA, OLTIM, PDS = AgencyId("gb-nca"), AgencyId("fr-oltim"), AgencyId("it-pds")
@@ -63,6 +66,22 @@ async def until(true: Callable[[], bool | Awaitable[bool]], what: str, limit: fl
             return
         assert time.monotonic() < deadline, f"not within {limit:.0f} s: {what}"
         await asyncio.sleep(0.05)
+
+
+async def answered(read: Callable[[], Awaitable[_T]]) -> _T:
+    """What a read of the cluster says, once it answers: a node that gets no processor has no leaders for a moment."""
+    said: list[_T] = []
+
+    async def reads() -> bool:
+        try:
+            said.append(await read())
+        except KafkaError as error:
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                raise
+        return bool(said)
+
+    await until(reads, "the cluster answers")
+    return said[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +332,9 @@ class Live:
         return await read_topic(self.bootstrap, self.admin_tls, topic, partition, committed=committed)
 
     async def ledger(self, agency: AgencyId) -> Ledger:
-        return await read_ledger(self.connection(), self.arrangement.domains, agency, self.prefix)
+        return await answered(
+            lambda: read_ledger(self.connection(), self.arrangement.domains, agency, self.prefix)
+        )
 
     async def leaves(self, agency: AgencyId) -> list[Leaf]:
         return (await self.ledger(agency)).leaves
@@ -362,7 +383,7 @@ class Live:
 
     async def audit(self, seed: int = 7) -> list[LaneAudit]:
         """Every lane, replayed from its log."""
-        return await audit_lanes(self.connection(), self.arrangement, self.prefix, seed)
+        return await answered(lambda: audit_lanes(self.connection(), self.arrangement, self.prefix, seed))
 
 
 async def assert_exact(live: Live, published: int) -> None:
